@@ -1,0 +1,1 @@
+"""Bytes to mail and back: decoding what came in, recognising robots and threads, composing what goes out."""

@@ -1,0 +1,133 @@
+"""A message as it came in, and as it was decoded."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Channel(StrEnum):
+    """How a message reached us."""
+
+    SMTP = "smtp"
+    LMTP = "lmtp"
+    IMAP = "imap"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Who handed us a message, for whom (RFC 5321 section 2.3.1).
+
+    `sender` is the reverse-path without angle brackets, "" for the null reverse-path. `recipients` are configured
+    mailboxes in lower case, at least one. `peer` is the client's IP address, "" where there was none.
+    """
+
+    sender: str
+    recipients: tuple[str, ...]
+    channel: Channel
+    peer: str = ""
+    helo: str = ""
+    tls: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A raw message with its envelope, ready to be made durable.
+
+    `id` sorts by time of arrival and is ours; `raw` is byte for byte what came in; `truncated` says that only the
+    beginning was kept because the message was over the size limit.
+    """
+
+    id: str
+    received_at: datetime
+    envelope: Envelope
+    raw: bytes
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One header field: name in lower case, value decoded (RFC 2047), unfolded, free of control characters."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A mailbox from a header: `email` in lower case with its domain, or "" where there was none to find."""
+
+    name: str
+    email: str
+
+    @property
+    def domain(self) -> str:
+        """The part behind the last "@"."""
+        return self.email.rpartition("@")[2]
+
+
+class Place(StrEnum):
+    """Where in a message something stood."""
+
+    HEADER = "header"
+    BODY = "body"
+    QUOTED = "quoted"
+    ATTACHMENT = "attachment"
+    FORWARDED = "forwarded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One leaf of the MIME tree, or the start of an embedded message.
+
+    `path` counts from 1 as in IMAP ("2.1"). `content_type` is what the sender declared, lower case; `detected_type`
+    is what the first bytes say, "" where they say nothing. `size` is in bytes after transfer decoding, `sha256` is of
+    those bytes. `text` is the decoded text of text parts (HTML already turned to text), None of all others. `hrefs` are
+    the targets of links in HTML. `headers` are filled for message/rfc822 only: those of the embedded message.
+    """
+
+    path: str
+    content_type: str
+    size: int
+    sha256: str
+    place: Place
+    filename: str = ""
+    detected_type: str = ""
+    charset: str = ""
+    text: str | None = None
+    hrefs: tuple[str, ...] = ()
+    headers: tuple[Header, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """A decoded message: what the sender wrote, as far as it could be read.
+
+    `senders` are the mailboxes of From, `reply_to` of Reply-To. `message_id`, `in_reply_to` and `references` are bare
+    ids without angle brackets, in order and without repetitions. `date` is aware, None where absent or nonsense.
+    `params` are the parameters of the top-level Content-Type, names in lower case. `defects` and `limits` name, for a
+    person, what was odd and which limit cut something off.
+    """
+
+    headers: tuple[Header, ...]
+    subject: str
+    senders: tuple[Address, ...]
+    reply_to: tuple[Address, ...]
+    message_id: str
+    in_reply_to: tuple[str, ...]
+    references: tuple[str, ...]
+    date: datetime | None
+    content_type: str
+    params: tuple[tuple[str, str], ...]
+    parts: tuple[Part, ...]
+    defects: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+
+    def header(self, name: str) -> str:
+        """Return the first value of a header field, "" where there is none; `name` in lower case."""
+        return next(self.all(name), "")
+
+    def all(self, name: str) -> Iterator[str]:
+        """Yield every value of a header field in order; `name` in lower case."""
+        return (header.value for header in self.headers if header.name == name)

@@ -1,0 +1,128 @@
+"""What a message says: the report, its indicators and its markings."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from abuse_triage.model.decision import Tlp
+from abuse_triage.model.message import Address, Header, Place
+
+SCHEMA = 1
+"""Version of the JSON shape of a stored `Reading`; raised with every change that old rows do not follow."""
+
+
+class Kind(StrEnum):
+    """What an indicator is."""
+
+    DOMAIN = "domain"
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+    URL = "url"
+    EMAIL = "email"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indicator:
+    """Something a report points at, refanged and normalised.
+
+    `value` is canonical: lower-case A-labels for names, the compressed form for addresses, URLs with scheme and host in
+    lower case and the path untouched. `seen` is how it stood in the text, at most 500 characters. `host` is the host of
+    a URL or e-mail address (an IP address or a name), "" for the others. `registrable` is the name below the public
+    suffix, "" where there is none. `places` lists where it stood, in the order of `Place`, without repetitions.
+    """
+
+    kind: Kind
+    value: str
+    seen: str
+    places: tuple[Place, ...]
+    host: str = ""
+    registrable: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Why an indicator is ours, or in which special range it lies.
+
+    `ours` is True for the constituency; `asn` is our autonomous system, 0 where it is not in one; `name_server` the
+    name of the name server at exactly this address, "" if none; `registry` the top-level or configured domain under
+    which the name lies, "" if none; `special` names the IANA special-purpose range, "" if none; `reason` is one line
+    for a person, such as "185.39.208.1: a.dns.pt, AS199993".
+    """
+
+    ours: bool
+    reason: str
+    asn: int = 0
+    name_server: str = ""
+    registry: str = ""
+    special: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marking:
+    """A TLP marking that stood in the message, as it was spelled (FIRST TLP 2.0)."""
+
+    tlp: Tlp
+    seen: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A part that is not the message's own text: name as given (never used as a path), types, bytes and hash."""
+
+    name: str
+    content_type: str
+    detected_type: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One message read as a report.
+
+    `format` is the name of the reader that took it ("arf", "plain", "unreadable"), `reason` why it did. `type` is what
+    the format itself calls the kind of abuse, "" where it does not say. `fields` are the format's own fields, names in
+    lower case, multi-valued ones repeated. `text` is all readable text, `new_text` what is left without quoted lines
+    and the signature; both at most `limits.text` characters. `language` is "pt", "en" or "".
+    """
+
+    format: str
+    reason: str
+    text: str
+    new_text: str
+    language: str
+    type: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Everything that the reader process found in one message; all of it is the sender's claim, none of it is proven.
+
+    `fingerprint` is a hash of subject, text and attachments, equal for the same content sent twice. `omitted` counts
+    the indicators beyond the limit. `readable` is False where decoding gave up and only the raw message is left.
+    """
+
+    headers: tuple[Header, ...]
+    subject: str
+    sender: Address
+    message_id: str
+    in_reply_to: tuple[str, ...]
+    references: tuple[str, ...]
+    date: datetime | None
+    content_type: str
+    report: Report
+    indicators: tuple[Indicator, ...]
+    markings: tuple[Marking, ...]
+    attachments: tuple[Attachment, ...]
+    fingerprint: str
+    omitted: int = 0
+    readable: bool = True
+    defects: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    schema: int = field(default=SCHEMA)
+
+    def header(self, name: str) -> str:
+        """Return the first value of a header field, "" where there is none; `name` in lower case."""
+        return next((header.value for header in self.headers if header.name == name), "")

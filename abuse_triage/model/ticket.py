@@ -1,0 +1,223 @@
+"""Tickets, what relates a message to them, and what one message changes in the store."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from abuse_triage.model.decision import Priority, TicketKind, Tlp, Verdict
+from abuse_triage.model.report import Scope
+
+NUMBER_PLACEHOLDER = "@TICKET-NUMBER-PENDING@"
+"""Stands in outgoing mail where the ticket's number goes, which is known only inside the transaction."""
+
+
+class TicketState(StrEnum):
+    """Where a ticket stands."""
+
+    NEW = "new"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody still has to work on it."""
+        return self is TicketState.NEW
+
+
+class MessageState(StrEnum):
+    """Where a message stands on its way; the last three are outcomes that a person may still change."""
+
+    RECEIVED = "received"
+    CLAIMED = "claimed"
+    DONE = "done"
+    QUARANTINED = "quarantined"
+
+
+class OutcomeKind(StrEnum):
+    """What became of a message; every finished message has exactly one."""
+
+    OPENED = "opened"
+    JOINED = "joined"
+    PARKED = "parked"
+    QUARANTINED = "quarantined"
+
+
+class MailKind(StrEnum):
+    """What an outgoing mail is for."""
+
+    ACKNOWLEDGEMENT = "acknowledgement"
+    DIGEST = "digest"
+
+
+class MailState(StrEnum):
+    """Where an outgoing mail stands.
+
+    SENDING is committed before DATA. What is SENDING after a crash becomes UNKNOWN: it may or may not have been
+    delivered, and only a person releases it. FAILED is final: refused for good or too old.
+    """
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "delivery-unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One line of a ticket's history: who did what, when, and why; never changed afterwards."""
+
+    at: datetime
+    actor: str
+    action: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What handlers work on.
+
+    `number` is the public one ("DNSPT-CSIRT#2026-000123"), `id` the row. `summary` is the defanged subject, control
+    characters removed, at most 200 characters. `reporter` is the envelope sender of the first message, "" if null.
+    `due` is when the response clock runs out.
+    """
+
+    id: int
+    number: str
+    kind: TicketKind
+    state: TicketState
+    category: str
+    type: str
+    tlp: Tlp
+    tlp_marked: bool
+    priority: Priority
+    review: bool
+    summary: str
+    reporter: str
+    mailbox: str
+    created_at: datetime
+    updated_at: datetime
+    due: datetime
+    messages: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketDraft:
+    """A ticket before it has its number; `year` is the year of arrival in the team's zone."""
+
+    kind: TicketKind
+    category: str
+    type: str
+    tlp: Tlp
+    tlp_marked: bool
+    priority: Priority
+    review: bool
+    summary: str
+    reporter: str
+    mailbox: str
+    due: datetime
+    year: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A mail of ours on its way out.
+
+    `message_id` is ours: deterministic and signed, so that the same mail can never be queued twice (it is unique in the
+    store). `recipient` is one bare address. `content` is the whole mail as bytes, with `NUMBER_PLACEHOLDER` where the
+    number goes.
+    """
+
+    kind: MailKind
+    message_id: str
+    recipient: str
+    content: bytes
+
+    def numbered(self, number: str) -> bytes:
+        """Return the mail with the ticket's number in place; `number` is printable ASCII."""
+        return self.content.replace(NUMBER_PLACEHOLDER.encode("ascii"), number.encode("ascii"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelationKeys:
+    """What a message names that may connect it with tickets.
+
+    `our_message_ids` are ids from In-Reply-To and References whose signature proved that we sent them, `numbers` are
+    ticket numbers from the subject's tag, `fingerprint` is that of the content, `sender` the envelope sender. `since`
+    is the beginning of the window in which the same content counts as a duplicate.
+    """
+
+    our_message_ids: tuple[str, ...]
+    numbers: tuple[str, ...]
+    fingerprint: str
+    sender: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketRef:
+    """As much of a ticket as relating needs; `participants` are the addresses that wrote to it or were written to."""
+
+    id: int
+    number: str
+    state: TicketState
+    participants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relations:
+    """What the store knows about a message's `RelationKeys`.
+
+    `answered` is the ticket of the newest of our mails that it answers, `tagged` the ticket of the first number that
+    exists. `same_sender` and `same_content` are the newest tickets in the window whose report had the same fingerprint,
+    from the same envelope sender and from any other.
+    """
+
+    answered: TicketRef | None = None
+    tagged: TicketRef | None = None
+    same_sender: TicketRef | None = None
+    same_content: TicketRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopedIndicator:
+    """An indicator as it is stored with its ticket."""
+
+    kind: str
+    value: str
+    registrable: str
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Everything that one message writes, in one transaction.
+
+    OPENED has `opens`, JOINED has `joins`, PARKED has neither; QUARANTINED opens an "unreadable report" the first time
+    and joins it afterwards; the message then stays retryable. `updates` are the new values of the joined ticket where a
+    message was tried again. `links` are ids of tickets that the new one mentions. `reopens` sets a joined ticket that
+    is not open back to new. `participants` are the bare addresses of those who wrote. `refused` holds why no
+    acknowledgement goes out, "" where one does. `facts` and `verdict` are stored as they are. `keys` and `assumed` are
+    the relations that the decision was made on: where the store finds others inside the transaction, it writes nothing
+    and says "stale".
+    """
+
+    message_id: str
+    lease: str
+    kind: OutcomeKind
+    reason: str
+    format: str
+    verdict: Verdict | None
+    facts: str
+    keys: RelationKeys
+    assumed: Relations
+    opens: TicketDraft | None = None
+    joins: int | None = None
+    updates: TicketDraft | None = None
+    reopens: bool = False
+    links: tuple[int, ...] = ()
+    indicators: tuple[ScopedIndicator, ...] = ()
+    journal: tuple[JournalEntry, ...] = ()
+    outgoing: tuple[Outgoing, ...] = ()
+    participants: tuple[str, ...] = ()
+    refused: str = ""

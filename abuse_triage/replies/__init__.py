@@ -1,0 +1,1 @@
+"""What we write: acknowledgements for reporters, digests for handlers."""

@@ -1,0 +1,1 @@
+"""Rules over facts: what operators write in YAML, and how it becomes a verdict with its trace."""

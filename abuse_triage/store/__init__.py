@@ -1,0 +1,1 @@
+"""What is kept, behind protocols that each engine implements."""

@@ -1,0 +1,288 @@
+"""What the rest of the program may ask of a store: whole use-cases, no connection handed out.
+
+Every method is one transaction. Times are aware. Methods raise `TemporaryError` where the engine does not answer, and
+nothing else for reasons of the engine. NUL and lone surrogates in texts are replaced before they are stored.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from abuse_triage.model.decision import Priority, TicketKind, Verdict
+from abuse_triage.model.message import Arrival, Envelope
+from abuse_triage.model.report import Scope
+from abuse_triage.model.ticket import (
+    JournalEntry,
+    MailKind,
+    MailState,
+    MessageState,
+    Outcome,
+    OutcomeKind,
+    Outgoing,
+    RelationKeys,
+    Relations,
+    Ticket,
+    TicketRef,
+    TicketState,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A message that a worker holds.
+
+    `attempts` counts this one too, `lease` must still be held at `finish`, `previous` is the ticket that the message
+    already has because it was finished before and is tried again.
+    """
+
+    arrival: Arrival
+    attempts: int
+    lease: str
+    previous: TicketRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What `finish` made of a message; `number` is its ticket's, "" where it was parked."""
+
+    message_id: str
+    kind: OutcomeKind
+    number: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """Why an outcome was not stored; nothing of it was.
+
+    With `stale` the relations are no longer those that were assumed: decide again. Otherwise the lease is lost and
+    somebody else has the message.
+    """
+
+    message_id: str
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredMessage:
+    """A message as operators see it; `raw_size` in bytes, `refused` why it was not acknowledged, "" where it was."""
+
+    id: str
+    received_at: datetime
+    envelope: Envelope
+    raw_size: int
+    truncated: bool
+    state: MessageState
+    attempts: int
+    error: str
+    outcome: OutcomeKind | None
+    reason: str
+    refused: str
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredIndicator:
+    """An indicator of a ticket."""
+
+    kind: str
+    value: str
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredReport:
+    """What one message said and what the rules made of it; `facts` is JSON, None where the message was unreadable."""
+
+    message_id: str
+    received_at: datetime
+    sender: str
+    format: str
+    facts: str
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredMail:
+    """A mail of ours: `tries` counts attempts, `error` is the last answer, `ticket` its number ("" for a digest)."""
+
+    id: int
+    kind: MailKind
+    message_id: str
+    recipient: str
+    state: MailState
+    tries: int
+    created_at: datetime
+    next_try: datetime
+    error: str
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailToSend:
+    """A mail that the sender holds; `content` is complete."""
+
+    mail: StoredMail
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketFile:
+    """All about one ticket."""
+
+    ticket: Ticket
+    reports: tuple[StoredReport, ...]
+    indicators: tuple[StoredIndicator, ...]
+    journal: tuple[JournalEntry, ...]
+    mails: tuple[StoredMail, ...]
+    linked: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauge:
+    """How many things are in one state, and since when the oldest of them is."""
+
+    name: str
+    count: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketFilter:
+    """Which tickets to list; None and "" do not restrict. Newest first, at most `limit`."""
+
+    states: tuple[TicketState, ...] = ()
+    kind: TicketKind | None = None
+    category: str = ""
+    priority: Priority | None = None
+    since: datetime | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFilter:
+    """Which messages to list; () and False do not restrict. Newest first, at most `limit`."""
+
+    states: tuple[MessageState, ...] = ()
+    outcomes: tuple[OutcomeKind, ...] = ()
+    unanswered: bool = False
+    since: datetime | None = None
+    limit: int = 50
+
+
+class Inbox(Protocol):
+    """Messages on their way in."""
+
+    def accept(self, arrivals: Sequence[Arrival]) -> None:
+        """Make all of them durable together: when this returns, they survive a power failure."""
+
+    def waiting(self) -> int:
+        """Count the messages that wait for triage (received or claimed)."""
+
+    def claim(self, limit: int, lease: timedelta) -> list[Claimed]:
+        """Take waiting messages, oldest first, each with its attempt already counted and committed.
+
+        Messages whose lease ran out are waiting again. A message that has failed before is claimed alone. The store's
+        own clock measures leases.
+        """
+
+    def give_back(self, claimed: Sequence[Claimed], charged: str = "") -> None:
+        """Give back claimed messages of a worker that stopped: uncounted, except the one with the id `charged`."""
+
+    def fail(self, claimed: Claimed, error: str) -> None:
+        """Give back a message that could not be worked on; its attempt stays counted and `error` is kept."""
+
+    def relations(self, keys: RelationKeys) -> Relations:
+        """Find the tickets that a message relates to."""
+
+    def finish(self, outcomes: Sequence[Outcome]) -> list[Finished | Unfinished]:
+        """Store everything that each outcome consists of; one commit for all, and each of them wholly or not at all.
+
+        The answers stand in the order of the outcomes. The ticket counter is taken inside the transaction, so that
+        numbers have no gaps; `NUMBER_PLACEHOLDER` in outgoing mail is replaced there.
+        """
+
+    def messages(self, which: MessageFilter) -> list[StoredMessage]:
+        """List messages, newest first."""
+
+    def message(self, message_id: str) -> tuple[StoredMessage, bytes]:
+        """Return a message and its raw bytes; raises `NotFoundError`. An unambiguous beginning of the id will do."""
+
+    def retry(self, message_id: str, actor: str, now: datetime) -> None:
+        """Let a quarantined or parked message go the whole way again, once; raises `NotFoundError` or `InputError`."""
+
+
+class Tickets(Protocol):
+    """Tickets for people."""
+
+    def tickets(self, which: TicketFilter) -> list[Ticket]:
+        """List tickets, newest first."""
+
+    def ticket(self, number: str) -> TicketFile:
+        """Return all about one ticket, by its full number or the end of it; raises `NotFoundError`."""
+
+    def open_tickets(self, limit: int) -> list[Ticket]:
+        """List open tickets in the order in which they want a decision: priority, then due time, then age."""
+
+    def opened_since(self, since: datetime) -> list[tuple[str, int]]:
+        """Count the tickets opened since then by category, most first."""
+
+
+class Outbox(Protocol):
+    """Mail on its way out."""
+
+    def queue(self, mail: Outgoing, now: datetime) -> bool:
+        """Queue a mail that belongs to no ticket; False where one with its Message-ID was queued before."""
+
+    def due(self, now: datetime, limit: int) -> list[MailToSend]:
+        """List queued mails whose time has come, oldest first; nothing changes."""
+
+    def sending(self, mail_id: int, now: datetime) -> bool:
+        """Commit that a mail is about to be sent; False where it is not queued any more."""
+
+    def sent(self, mail_id: int, now: datetime, answer: str) -> None:
+        """Commit that a mail was taken over; `answer` is the peer's, cut to 200 characters. Journaled on its ticket."""
+
+    def put_off(self, mail_id: int, next_try: datetime, error: str) -> None:
+        """Commit that a mail was certainly not taken over and is to be tried again."""
+
+    def give_up(self, mail_id: int, now: datetime, error: str) -> None:
+        """Commit that a mail was refused for good or became too old. Journaled on its ticket."""
+
+    def recover(self, now: datetime) -> list[StoredMail]:
+        """Turn what a stopped sender left as "sending" into "delivery-unknown", journaled; only one sender may run.
+
+        A digest goes back to "queued" instead: it is sent at least once.
+        """
+
+    def mails(self, states: tuple[MailState, ...], limit: int) -> list[StoredMail]:
+        """List mails, newest first; () means every state."""
+
+    def resend(self, mail_id: int, actor: str, now: datetime) -> None:
+        """Queue a mail again that is "delivery-unknown" or "failed"; raises `NotFoundError` or `InputError`."""
+
+
+class Health(Protocol):
+    """What operators and the scheduler ask."""
+
+    def gauges(self) -> list[Gauge]:
+        """Count what waits, by state, with the age of the oldest: "messages received", "mail queued"."""
+
+    def remember(self, name: str, value: str) -> None:
+        """Keep one small fact across restarts, such as when the last digest was queued."""
+
+    def recall(self, name: str) -> str:
+        """Return what was remembered under a name, "" for nothing."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait at most so many seconds for anybody to change the store; False where nothing did."""
+
+    def check(self) -> list[str]:
+        """Verify that the engine is set up so that a commit survives a power failure; returns problems."""
+
+    def close(self) -> None:
+        """Let go of the engine."""
+
+
+class Store(Inbox, Tickets, Outbox, Health, Protocol):
+    """All of it, as one engine implements it."""

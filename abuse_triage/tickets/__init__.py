@@ -1,0 +1,1 @@
+"""Tickets: their numbers, and which of them a message belongs to."""
