@@ -182,12 +182,16 @@ class Inbox(Protocol):
     def claim(self, limit: int, lease: timedelta) -> list[Claimed]:
         """Take waiting messages, oldest first, each with its attempt already counted and committed.
 
-        Messages whose lease ran out are waiting again. A message that has failed before is claimed alone. The store's
+        All of one call share one lease. Messages whose lease ran out are waiting again. A message that has failed before is claimed alone. The store's
         own clock measures leases.
         """
 
-    def give_back(self, claimed: Sequence[Claimed], charged: str = "") -> None:
-        """Give back claimed messages of a worker that stopped: uncounted, except the one with the id `charged`."""
+    def give_back(self, lease: str, charged: str = "") -> None:
+        """Give back whatever is still held under a lease, because its worker stopped.
+
+        The attempts of these messages are uncounted, except that of the one with the id `charged`, on which the worker
+        died. One `claim` has one lease for all its messages.
+        """
 
     def fail(self, claimed: Claimed, error: str) -> None:
         """Give back a message that could not be worked on; its attempt stays counted and `error` is kept."""
