@@ -1,84 +1,67 @@
-"""The configuration as frozen values; every key, its default and the one line that explains it stand here only."""
+"""The configuration as frozen values; every key, its default and the one line that explains it stand here only.
 
-import re
+Values are checked here as far as one value or its neighbours can be wrong. `abuse_triage.config` reads the file.
+"""
+
 from datetime import time, timedelta
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from abuse_triage.model.decision import Priority, TicketKind, Tlp
+from abuse_triage.model.fields import (
+    LONGEST,
+    Count,
+    Duration,
+    FilePath,
+    Flag,
+    HostName,
+    IPAddress,
+    ListenAddress,
+    MailAddress,
+    Network,
+    NumberFormat,
+    PrintableLine,
+    Size,
+    Smarthost,
+    TimeOfDay,
+    TimeZone,
+    ZoneName,
+    written,
+)
 
-_DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
-_UNITS = {
-    "ms": timedelta(milliseconds=1),
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
+_RESPONSE = {
+    Priority.P1: timedelta(hours=1),
+    Priority.P2: timedelta(hours=8),
+    Priority.P3: timedelta(hours=24),
+    Priority.P4: timedelta(hours=24),
 }
-_SIZE = re.compile(r"(\d{1,12}) ?(B|kB|MB|GB)")
-_FACTORS = {"B": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 
-def _duration(value: object) -> object:
-    if isinstance(value, timedelta):
-        return value
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError('write a duration as a string like "90s", "15m", "24h" or "7d"')
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def _show_duration(value: timedelta) -> str:
-    for unit in ("d", "h", "m", "s"):
-        if value and not value % _UNITS[unit]:
-            return f"{value // _UNITS[unit]}{unit}"
-    return f"{value // _UNITS['ms']}ms"
-
-
-def _size(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError('write a size as a string like "36 MB", "256 kB" or "1 GB" (powers of 1000)')
-    return int(match[1]) * _FACTORS[match[2]]
-
-
-def _show_size(value: int) -> str:
-    for unit in ("GB", "MB", "kB"):
-        if value and not value % _FACTORS[unit]:
-            return f"{value // _FACTORS[unit]} {unit}"
-    return f"{value} B"
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_show_duration)]
-Size = Annotated[int, BeforeValidator(_size), PlainSerializer(_show_size), Field(gt=0)]
-Count = Annotated[int, Field(gt=0)]
-Network = IPv4Network | IPv6Network
-IPAddress = IPv4Address | IPv6Address
-MailAddress = Annotated[str, Field(pattern=r"^[A-Za-z0-9._+=/-]{1,64}@[A-Za-z0-9.-]{1,253}$")]
-PrintableLine = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+def _all_priorities(value: object) -> object:
+    """Priorities that the file does not name keep their default."""
+    return {**_RESPONSE, **value} if isinstance(value, dict) else value
 
 
 class Section(BaseModel):
     """One table of the configuration file: frozen, and no key that is not described here."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, revalidate_instances="always"
+    )
 
 
 class Team(Section):
     """Who you are: everything here is shown to reporters."""
 
-    name: Annotated[PrintableLine, Field(min_length=1)]
+    name: Annotated[str, written(r"[^\x00-\x1f\x7f-\x9f]{1,60}", "a name of 1 to 60 characters")]
     """Short name of the team, as it signs its mail."""
     organisation: PrintableLine = ""
     """The organisation that the team belongs to."""
-    ticket_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
+    ticket_prefix: Annotated[str, written(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", "letters, digits, dot, hyphen; 1 to 32")]
     """Beginning of every ticket number; letters, digits, dot, hyphen."""
-    timezone: str = "UTC"
+    timezone: TimeZone = "UTC"
     """IANA name of the zone in which numbers, digests and hours are meant."""
     hours_pt: PrintableLine = ""
     """Working hours in Portuguese, as the acknowledgement says them."""
@@ -86,18 +69,18 @@ class Team(Section):
     """Working hours in English, as the acknowledgement says them."""
     telephones: tuple[PrintableLine, ...] = ()
     """Telephone numbers for what cannot wait."""
-    openpgp_fingerprint: Annotated[str, Field(pattern=r"^([0-9A-F]{40})?$")] = ""
+    openpgp_fingerprint: Annotated[str, written(r"(?:[0-9A-F]{40})?", "40 digits of 0-9 and A-F without spaces")] = ""
     """Fingerprint of the team's OpenPGP key, 40 hexadecimal digits; "" for none."""
     policy_url: PrintableLine = ""
     """Address of the page with the team's policy (RFC 2350); "" for none."""
-    example: bool = False
-    """True marks the identity as an example: nothing is then sent to a smarthost."""
+    example: Flag = False
+    """true marks the identity as an example: nothing is then sent to a smarthost."""
 
 
 class Mailbox(Section):
     """One address that reports are sent to."""
 
-    address: MailAddress
+    address: Annotated[MailAddress, AfterValidator(str.lower)]
     """The address; mail for any other recipient is refused."""
     kind: TicketKind = TicketKind.INCIDENT
     """What a message to it opens: "incident" or "enquiry"."""
@@ -108,42 +91,51 @@ class Mailbox(Section):
 class AutonomousSystem(Section):
     """One autonomous system of the constituency."""
 
-    asn: Annotated[int, Field(gt=0, lt=2**32)]
+    asn: Annotated[int, Field(gt=0, lt=2**32, strict=True)]
     """The number."""
     name: PrintableLine = ""
     """What it is called."""
-    networks: tuple[Network, ...]
+    networks: Annotated[tuple[Network, ...], Field(min_length=1)]
     """Its address blocks as registered."""
 
 
 class NameServer(Section):
     """One name server of the registry: only these exact addresses count, not their networks."""
 
-    name: PrintableLine
+    name: HostName
     """Host name."""
-    addresses: tuple[IPAddress, ...]
+    addresses: Annotated[tuple[IPAddress, ...], Field(min_length=1)]
     """Its IPv4 and IPv6 addresses."""
 
 
 class ScopeSettings(Section):
     """What is yours: reports about it come first."""
 
-    domains: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")], ...] = ()
+    domains: tuple[ZoneName, ...] = ()
     """Names whose subdomains are yours, without leading dot, such as a top-level domain."""
-    second_level: tuple[str, ...] = ()
+    second_level: tuple[ZoneName, ...] = ()
     """Registration zones below your domains, such as com.pt."""
     autonomous_system: tuple[AutonomousSystem, ...] = ()
     """Your autonomous systems."""
     name_server: tuple[NameServer, ...] = ()
     """Your name servers."""
 
+    @field_validator("second_level")
+    @classmethod
+    def _below_a_domain(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        domains = info.data.get("domains", ())
+        for name in value:
+            if not any(name.endswith(f".{domain}") for domain in domains):
+                raise ValueError(f"{name} lies below none of the domains")
+        return value
+
 
 class SmtpSettings(Section):
     """The SMTP listener; put an MTA in front of it on a public address."""
 
-    listen: tuple[str, ...] = ("127.0.0.1:8025",)
+    listen: tuple[ListenAddress, ...] = ("127.0.0.1:8025",)
     """Addresses and ports to listen on; [] for none."""
-    hostname: PrintableLine = "localhost"
+    hostname: HostName = "localhost"
     """Name in the greeting and in the Received field."""
     max_message: Size = 36_000_000
     """Largest message; above it the sender gets 552."""
@@ -191,7 +183,7 @@ class LimitSettings(Section):
 class StoreSettings(Section):
     """Where everything is kept."""
 
-    path: Path = Path("abuse-triage.sqlite")
+    path: FilePath = Path("abuse-triage.sqlite")
     """SQLite file; relative paths start at the configuration file."""
     min_free: Size = 500_000_000
     """Free disk space below which new mail is put off with 452."""
@@ -202,38 +194,40 @@ class StoreSettings(Section):
 class TriageSettings(Section):
     """The workers that turn messages into tickets."""
 
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    workers: Annotated[int, Field(ge=1, le=64, strict=True)] = 1
     """Number of workers, each a decider and a reader process."""
-    batch: Annotated[int, Field(ge=1, le=500)] = 50
+    batch: Annotated[int, Field(ge=1, le=500, strict=True)] = 50
     """Messages that a worker claims at once."""
     lease: Duration = timedelta(minutes=5)
     """Time after which the messages of a silent worker go to another."""
-    attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    attempts: Annotated[int, Field(ge=1, le=20, strict=True)] = 3
     """Failures after which a message goes to quarantine."""
     deadline: Duration = timedelta(seconds=20)
     """Longest time for reading one message."""
     memory: Size = 1_000_000_000
     """Memory of the reader process."""
 
+    @field_validator("deadline")
+    @classmethod
+    def _within_the_lease(cls, value: timedelta, info: ValidationInfo) -> timedelta:
+        if value >= info.data.get("lease", LONGEST):
+            raise ValueError("should be shorter than triage.lease")
+        return value
+
 
 class RuleSettings(Section):
     """The rules that decide."""
 
-    paths: tuple[Path, ...] = ()
+    paths: tuple[FilePath, ...] = ()
     """Folders with *.yaml; [] for the rules that come with the program."""
 
 
 class TicketSettings(Section):
     """Numbers, clocks and windows."""
 
-    number: Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,100}$")] = "{prefix}#{year}-{sequence:06}"
+    number: NumberFormat = "{prefix}#{year}-{sequence:06}"
     """Format of the number, from prefix, year and sequence."""
-    response: dict[Priority, Duration] = {
-        Priority.P1: timedelta(hours=1),
-        Priority.P2: timedelta(hours=8),
-        Priority.P3: timedelta(hours=24),
-        Priority.P4: timedelta(hours=24),
-    }
+    response: Annotated[dict[Priority, Duration], BeforeValidator(_all_priorities)] = _RESPONSE
     """Time to the first answer of a person, by priority."""
     duplicate_window: Duration = timedelta(days=7)
     """Time in which the same content counts as the same report."""
@@ -242,22 +236,22 @@ class TicketSettings(Section):
 class ReplySettings(Section):
     """Acknowledgements."""
 
-    enabled: bool = True
-    """False sends none; each ticket then says so."""
+    enabled: Flag = True
+    """false sends none; each ticket then says so."""
     sender: MailAddress | Literal[""] = ""
     """Address in From; "" for the mailbox that was written to."""
-    message_id_domain: PrintableLine = "localhost"
+    message_id_domain: HostName = "localhost"
     """Domain of the Message-IDs of what we send."""
-    secret_file: Path = Path("message-id.key")
+    secret_file: FilePath = Path("message-id.key")
     """File with the secret that signs our Message-IDs, 32 bytes or more; `init` makes it."""
 
 
 class OutboxSettings(Section):
     """How mail leaves."""
 
-    smarthost: Annotated[str, Field(pattern=r"^([A-Za-z0-9.:\[\]-]+:\d{1,5})?$")] = ""
+    smarthost: Smarthost = ""
     """host:port of the MTA that takes our mail; "" writes it to the folder."""
-    folder: Path = Path("outbox")
+    folder: FilePath = Path("outbox")
     """Folder for mail while there is no smarthost, one .eml file each."""
     retry_first: Duration = timedelta(minutes=1)
     """Pause after the first failure; it doubles with each further one, with jitter."""
@@ -268,13 +262,20 @@ class OutboxSettings(Section):
     timeout: Duration = timedelta(seconds=60)
     """Longest wait for one answer of the smarthost."""
 
+    @field_validator("retry_cap")
+    @classmethod
+    def _not_below_the_first(cls, value: timedelta, info: ValidationInfo) -> timedelta:
+        if value < info.data.get("retry_first", value):
+            raise ValueError("should not be shorter than outbox.retry_first")
+        return value
+
 
 class DigestSettings(Section):
     """The overview that handlers get."""
 
     recipients: tuple[MailAddress, ...] = ()
     """Addresses of the handlers; [] sends none."""
-    times: tuple[time, ...] = (time(8, 0),)
+    times: tuple[TimeOfDay, ...] = (time(8, 0),)
     """Times of day in the team's zone."""
 
 
@@ -284,7 +285,7 @@ class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is written; addresses and texts appear at debug only."""
     format: Literal["auto", "console", "json"] = "auto"
-    """"auto" is console on a terminal and JSON lines elsewhere."""
+    """What it looks like: "auto" is console on a terminal and JSON lines elsewhere."""
 
 
 class Settings(Section):
@@ -303,3 +304,12 @@ class Settings(Section):
     outbox: OutboxSettings = OutboxSettings()
     digest: DigestSettings = DigestSettings()
     log: LogSettings = LogSettings()
+
+    @field_validator("mailbox")
+    @classmethod
+    def _each_once(cls, value: tuple[Mailbox, ...]) -> tuple[Mailbox, ...]:
+        addresses = [mailbox.address for mailbox in value]
+        for address in addresses:
+            if addresses.count(address) > 1:
+                raise ValueError(f"{address} stands there twice")
+        return value
