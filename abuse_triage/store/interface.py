@@ -248,10 +248,19 @@ class Outbox(Protocol):
         """Commit that a mail was taken over; `answer` is the peer's, cut to 200 characters. Journaled on its ticket."""
 
     def put_off(self, mail_id: int, next_try: datetime, error: str) -> None:
-        """Commit that a mail was certainly not taken over and is to be tried again."""
+        """Commit that a mail was certainly not taken over and is to be tried again; it may be queued or "sending".
+
+        Where `sending` was not called for this attempt, this counts the attempt.
+        """
 
     def give_up(self, mail_id: int, now: datetime, error: str) -> None:
-        """Commit that a mail was refused for good or became too old. Journaled on its ticket."""
+        """Commit that a mail was refused for good or became too old; it may be queued or "sending". Journaled."""
+
+    def unknown(self, mail_id: int, now: datetime, error: str) -> None:
+        """Commit that nobody can tell whether a mail was taken over: "delivery-unknown", journaled on its ticket.
+
+        Only `resend` releases it.
+        """
 
     def recover(self, now: datetime) -> list[StoredMail]:
         """Turn what a stopped sender left as "sending" into "delivery-unknown", journaled; only one sender may run.
