@@ -2,7 +2,7 @@
 
 import re
 from datetime import time, timedelta
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from string import Formatter
 from typing import Annotated
@@ -22,6 +22,7 @@ LONGEST = timedelta(days=3650)
 _SIZE = re.compile(r"(\d{1,12}) ?(B|kB|MB|GB)")
 _FACTORS = {"B": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
 _HOST = r"(?!-)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,126}"
+_MAILBOX = r"[A-Za-z0-9._+=/-]{1,64}@[A-Za-z0-9.-]{1,253}"
 _LITERAL = re.compile(r"[A-Za-z0-9#._/:+-]{0,60}")
 _NUMBER_FIELDS = {"prefix": re.compile(""), "year": re.compile(""), "sequence": re.compile(r"(?:0?[1-9]d?)?")}
 
@@ -69,6 +70,14 @@ def _time_of_day(value: object, info: ValidationInfo) -> object:
     if not isinstance(value, time) and info.mode != "json":
         raise ValueError("write a time of day as 08:00:00, without quotation marks")
     return value
+
+
+def _ip_network(value: object) -> object:
+    return ip_network(value) if isinstance(value, str) else value
+
+
+def _ip_address(value: object) -> object:
+    return ip_address(value) if isinstance(value, str) else value
 
 
 def written(pattern: str, expected: str) -> AfterValidator:
@@ -153,12 +162,11 @@ Size = Annotated[int, BeforeValidator(_size), PlainSerializer(_show_size), Field
 Count = Annotated[int, Field(gt=0, strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
-Network = IPv4Network | IPv6Network
-IPAddress = IPv4Address | IPv6Address
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_ip_network)]
+IPAddress = Annotated[IPv4Address | IPv6Address, BeforeValidator(_ip_address)]
 FilePath = Annotated[Path, AfterValidator(_path)]
-MailAddress = Annotated[
-    str, written(r"[A-Za-z0-9._+=/-]{1,64}@[A-Za-z0-9.-]{1,253}", "an e-mail address like abuse@example.pt")
-]
+MailAddress = Annotated[str, written(_MAILBOX, "an e-mail address like abuse@example.pt")]
+MailAddressOrNone = Annotated[str, written(f"(?:{_MAILBOX})?", 'an e-mail address like abuse@example.pt, or ""')]
 PrintableLine = Annotated[str, written(r"[^\x00-\x1f\x7f-\x9f]{0,200}", "one line of at most 200 characters")]
 HostName = Annotated[str, Field(max_length=253), written(_HOST, "a host name like mail.example.pt")]
 ZoneName = Annotated[

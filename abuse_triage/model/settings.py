@@ -20,6 +20,7 @@ from abuse_triage.model.fields import (
     IPAddress,
     ListenAddress,
     MailAddress,
+    MailAddressOrNone,
     Network,
     NumberFormat,
     PrintableLine,
@@ -238,7 +239,7 @@ class ReplySettings(Section):
 
     enabled: Flag = True
     """false sends none; each ticket then says so."""
-    sender: MailAddress | Literal[""] = ""
+    sender: MailAddressOrNone = ""
     """Address in From; "" for the mailbox that was written to."""
     message_id_domain: HostName = "localhost"
     """Domain of the Message-IDs of what we send."""
