@@ -93,7 +93,7 @@ class AutonomousSystem(Section):
     """One autonomous system of the constituency."""
 
     asn: Annotated[int, Field(gt=0, lt=2**32, strict=True)]
-    """The number."""
+    """Its number."""
     name: PrintableLine = ""
     """What it is called."""
     networks: Annotated[tuple[Network, ...], Field(min_length=1)]

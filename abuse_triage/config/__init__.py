@@ -1,0 +1,19 @@
+"""The configuration file: reading, writing and checking it, and finding the rules and the secret that it names."""
+
+from abuse_triage.config.check import problems, read_secret, secret
+from abuse_triage.config.read import load, number_format, parse
+from abuse_triage.config.rulefiles import rule_files, shipped_rules
+from abuse_triage.config.write import neutral, render
+
+__all__ = [
+    "load",
+    "neutral",
+    "number_format",
+    "parse",
+    "problems",
+    "read_secret",
+    "render",
+    "rule_files",
+    "secret",
+    "shipped_rules",
+]
