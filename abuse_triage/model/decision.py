@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import total_ordering
 
 
-@total_ordering
 class Tlp(StrEnum):
     """Traffic Light Protocol 2.0 labels in rising order of strictness (FIRST, August 2022)."""
 
@@ -25,9 +23,23 @@ class Tlp(StrEnum):
         """The position in the order of strictness, 0 for CLEAR."""
         return list(Tlp).index(self)
 
+    # All four stand here: `functools.total_ordering` keeps those that `str` brings along, which order by spelling.
+
     def __lt__(self, other: object) -> bool:
         """Order by strictness, not by spelling."""
         return self.rank < other.rank if isinstance(other, Tlp) else NotImplemented
+
+    def __le__(self, other: object) -> bool:
+        """Order by strictness, not by spelling."""
+        return self.rank <= other.rank if isinstance(other, Tlp) else NotImplemented
+
+    def __gt__(self, other: object) -> bool:
+        """Order by strictness, not by spelling."""
+        return self.rank > other.rank if isinstance(other, Tlp) else NotImplemented
+
+    def __ge__(self, other: object) -> bool:
+        """Order by strictness, not by spelling."""
+        return self.rank >= other.rank if isinstance(other, Tlp) else NotImplemented
 
 
 class Priority(StrEnum):
