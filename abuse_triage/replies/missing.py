@@ -1,0 +1,73 @@
+"""What a report lacks before somebody can work on it: three checks that a person can repeat by reading."""
+
+import re
+
+from abuse_triage.model.message import Place
+from abuse_triage.model.report import Indicator, Kind, Reading
+
+TIME, SOURCE, EVIDENCE = "time", "source", "evidence"
+"""The codes, in the order in which the acknowledgement asks."""
+
+_CLOCK = re.compile(r"(?<!\d)(?:[01]?\d|2[0-3])[:h][0-5]\d(?!\d)", re.ASCII)
+_ZONE = re.compile(
+    r"(?<![A-Za-z])(?:UTC|GMT|WES?T|CES?T|AZOS?T|EES?T|BST|MSK|BRT|[ECMP][SD]T)(?![A-Za-z])"
+    r"|[:\d][0-5]\d(?:[.,]\d{1,9})?(?:Z(?![A-Za-z])| ?[+-](?:0\d|1[0-4]):?[0-5]\d(?!\d))"
+    r"|(?:hora de Lisboa|Lisbon time|fuso hor.rio|time ?zone)",
+    re.ASCII,
+)
+_UNIX_TIME = re.compile(r"(?<![\d.])1[4-9]\d{8}(?:\.\d{1,6})?(?![\d.])", re.ASCII)
+"""Seconds since 1970 between 2014 and 2033, which need no zone."""
+_LOG_LINE = re.compile(r"(?<!\d)(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?!\d)", re.ASCII)
+_HEADER_LINE = re.compile(r"^[> \t]{0,20}Received: ", re.MULTILINE)
+_TIME_FIELDS = frozenset({"arrival-date", "received-date", "date", "timestamp", "attack-date"})
+
+
+def missing(reading: Reading) -> tuple[str, ...]:
+    """Name what a report lacks, in the order time, source, evidence; () where it lacks nothing or is unreadable.
+
+    - "time": neither a field of the report's format tells a time, nor does the text have a number of seconds since
+      1970, nor a time of day together with a time zone. The Date of the mail does not count: it says when it was
+      written, not when something happened.
+    - "source": no IP address and no URL anywhere but in the mail's own headers, and no domain or e-mail address except
+      those of the sender.
+    - "evidence": no attachment, no forwarded message, no format of its own, no time with seconds as in logs, no
+      Received line; a URL outside the headers is evidence too, because a handler can look at it.
+    """
+    if not reading.readable:
+        return ()
+    pointed = [indicator for indicator in reading.indicators if _points(indicator, reading)]
+    lacking = {
+        TIME: not _tells_time(reading),
+        SOURCE: not pointed,
+        EVIDENCE: not (any(indicator.kind is Kind.URL for indicator in pointed) or _has_evidence(reading)),
+    }
+    return tuple(code for code, lacks in lacking.items() if lacks)
+
+
+def _tells_time(reading: Reading) -> bool:
+    if any(name in _TIME_FIELDS and value for name, value in reading.report.fields):
+        return True
+    text = reading.report.text
+    if _UNIX_TIME.search(text):
+        return True
+    return _CLOCK.search(text) is not None and _ZONE.search(text) is not None
+
+
+def _points(indicator: Indicator, reading: Reading) -> bool:
+    """Whether an indicator says what the report is about, rather than who sent it."""
+    if all(place is Place.HEADER for place in indicator.places):
+        return False
+    if indicator.kind not in {Kind.DOMAIN, Kind.EMAIL}:
+        return True
+    own = reading.sender.domain
+    name = indicator.host or indicator.value
+    return not own or not (name == own or own.endswith(f".{indicator.registrable or name}"))
+
+
+def _has_evidence(reading: Reading) -> bool:
+    if reading.attachments or reading.report.format != "plain":
+        return True
+    if any(Place.FORWARDED in indicator.places for indicator in reading.indicators):
+        return True
+    text = reading.report.text
+    return _LOG_LINE.search(text) is not None or _HEADER_LINE.search(text) is not None

@@ -1,0 +1,91 @@
+"""Decides whether a message belongs to a ticket that exists: follow-ups, duplicates, and mentions of others."""
+
+from dataclasses import dataclass
+
+from abuse_triage.model.ticket import Relations, TicketRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    """What a message is to the tickets that exist.
+
+    `joins` is the ticket that it belongs to, None where it opens its own. `reopens` asks to set that ticket back to
+    new. `links` are tickets that a new ticket mentions, each once. `reason` is one sentence for the journal, without
+    anything that a reporter wrote. `acknowledge` says whether an acknowledgement is due as far as the relation goes:
+    other reasons may still forbid it.
+    """
+
+    joins: TicketRef | None
+    reopens: bool
+    links: tuple[TicketRef, ...]
+    reason: str
+    acknowledge: bool
+
+
+def relate(
+    *,
+    relations: Relations,
+    automatic: bool,
+    authenticated_from: str,
+    sender: str,
+    previous: TicketRef | None,
+) -> Relation:
+    """Decide by what can be proven; a number in the subject alone opens no door, because numbers can be guessed.
+
+    In this order: the ticket that the message already had; the ticket of a mail of ours that it answers (the signed
+    Message-ID was told to the people on the ticket only); the ticket that the subject names, if From is proven to be
+    one of its participants; the ticket of the same content from the same envelope sender. Otherwise it is a new ticket,
+    linked to the one that the subject names and to that of another reporter with the same content.
+
+    Args:
+        relations: what the store knows about the message's keys.
+        automatic: True where a robot wrote it; it then joins silently, and never reopens anything.
+        authenticated_from: bare address of From where authentication proved it, else "".
+        sender: envelope sender, "" for the null reverse-path, which cannot be answered.
+        previous: the ticket that this same message was given before, when it is tried again.
+    """
+    if previous is not None:
+        return Relation(
+            joins=previous,
+            reopens=False,
+            links=(),
+            reason="the message was tried again and stays with its ticket",
+            acknowledge=bool(sender),
+        )
+    if relations.answered is not None:
+        return _join(relations.answered, "it answers a mail of ours", automatic=automatic)
+    if relations.tagged is not None and _is_participant(authenticated_from, relations.tagged):
+        return _join(
+            relations.tagged, "its subject names the ticket and its From is a proven participant", automatic=automatic
+        )
+    if relations.same_sender is not None:
+        return _join(relations.same_sender, "the same content came from the same sender before", automatic=automatic)
+    links: dict[int, TicketRef] = {}
+    reasons = []
+    if relations.tagged is not None:
+        links[relations.tagged.id] = relations.tagged
+        reasons.append("its subject names a ticket, but its From is not a proven participant of that")
+    if relations.same_content is not None:
+        links[relations.same_content.id] = relations.same_content
+        reasons.append("another sender reported the same content before")
+    return Relation(
+        joins=None,
+        reopens=False,
+        links=tuple(links.values()),
+        reason="; ".join(reasons) or "nothing relates it to another ticket",
+        acknowledge=bool(sender),
+    )
+
+
+def _join(ticket: TicketRef, reason: str, *, automatic: bool) -> Relation:
+    reopens = not ticket.state.open and not automatic
+    if automatic:
+        reason += "; an automatic reply joins silently"
+    elif reopens:
+        reason += f"; the ticket was {ticket.state} and is open again"
+    return Relation(joins=ticket, reopens=reopens, links=(), reason=reason, acknowledge=False)
+
+
+def _is_participant(address: str, ticket: TicketRef) -> bool:
+    folded = address.casefold()
+    return bool(folded) and any(folded == participant.casefold() for participant in ticket.participants)
