@@ -1,0 +1,231 @@
+"""The sender: takes mail from the outbox, hands it to the smarthost or folder, and commits what became of it.
+
+An acknowledgement is sent at most once: "sending" is durable before the receiver sees the first byte of it, and where
+nobody can tell whether it arrived, the mail becomes "delivery-unknown" and a person decides. A digest is sent at least
+once.
+"""
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from abuse_triage.errors import ConfigError, TemporaryError
+from abuse_triage.model.settings import OutboxSettings, Settings
+from abuse_triage.model.ticket import MailKind, MailState
+from abuse_triage.service.delivery import (
+    DeliveryError,
+    Folder,
+    Letter,
+    NotNowError,
+    RefusedError,
+    Route,
+    RouteDownError,
+    Smarthost,
+    UnknownError,
+)
+from abuse_triage.service.failpoints import failpoint
+from abuse_triage.store.interface import Health, MailToSend, Outbox, StoredMail
+
+log = structlog.get_logger()
+
+_BATCH = 100
+_WAIT_SECONDS = 1.0
+_MAX_DOUBLINGS = 30
+
+
+class OutboxStore(Outbox, Health, Protocol):
+    """What the sender needs of a store."""
+
+
+class Stop(Protocol):
+    """What the sender needs of a `threading.Event`."""
+
+    def is_set(self) -> bool:
+        """Whether the sender is asked to stop."""
+
+    def wait(self, timeout: float) -> bool:
+        """Sleep for so many seconds, less if asked to stop; tells whether it was."""
+
+
+def run_sender(
+    settings: Settings,
+    store: OutboxStore,
+    stop: Stop,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    chance: Callable[[], float] = random.random,
+) -> None:
+    """Send what is due until `stop` is set; only one sender may run on a store.
+
+    Raises `ConfigError` where a smarthost is configured for a team that is still an example, and `TemporaryError`
+    where the store does not answer at the start, or still does not when it is asked to stop with a result in hand.
+
+    Args:
+        settings: the whole configuration.
+        store: outbox and health of the store.
+        stop: asks to stop; the mail in hand is finished first.
+        now: the clock.
+        chance: random numbers from 0 to 1 for the jitter of pauses.
+    """
+    route = _route(settings)
+    sender = _Sender(settings, store, stop, route=route, now=now, chance=chance)
+    sender.recover()
+    try:
+        while not stop.is_set():
+            try:
+                if not sender.work():
+                    route.rest()
+                    store.wait(_WAIT_SECONDS)
+            except TemporaryError as error:
+                log.error("sender-waits", error=str(error))  # noqa: TRY400 -- the store's trouble, no traceback of ours
+                stop.wait(_WAIT_SECONDS)
+    finally:
+        route.close()
+
+
+def own_address(settings: Settings) -> str:
+    """Return the address that digests come from and bounce to: `reply.sender`, or else the first mailbox."""
+    return settings.reply.sender or settings.mailbox[0].address
+
+
+def next_try(tries: int, first: timedelta, cap: timedelta, chance: float) -> timedelta:
+    """Return the pause after the failed try number `tries`, which counts from 1.
+
+    It doubles from `first` to at most `cap`; jitter, by `chance` from 0 to 1, takes away up to half of it, so that what
+    failed together is not tried again together.
+    """
+    pause = min(first, cap)
+    for _ in range(min(tries - 1, _MAX_DOUBLINGS)):
+        pause = min(pause * 2, cap)
+    return pause * (1 - chance / 2)
+
+
+def _route(settings: Settings) -> Route:
+    outbox = settings.outbox
+    if not outbox.smarthost:
+        return Folder(outbox.folder)
+    if settings.team.example:
+        raise ConfigError(("outbox.smarthost: nothing is sent while team.example is true",))
+    return Smarthost(outbox.smarthost, hostname=settings.smtp.hostname, timeout=outbox.timeout.total_seconds())
+
+
+class _Sender:
+    def __init__(
+        self,
+        settings: Settings,
+        store: OutboxStore,
+        stop: Stop,
+        *,
+        route: Route,
+        now: Callable[[], datetime],
+        chance: Callable[[], float],
+    ) -> None:
+        self._outbox: OutboxSettings = settings.outbox
+        self._bounces_to = own_address(settings)
+        self._store = store
+        self._stop = stop
+        self._route = route
+        self._now = now
+        self._chance = chance
+
+    def recover(self) -> None:
+        """Settle what a predecessor left as "sending": the folder knows about its mails, all others are unknown."""
+        folder = Folder(self._outbox.folder)
+        for mail in self._store.mails((MailState.SENDING,), _BATCH):
+            if folder.confirm(mail.message_id):
+                self._store.sent(mail.id, self._now(), f"written to {mail.message_id}.eml")
+                _log("mail-sent", mail)
+            elif folder.offered(mail.message_id):
+                self._store.put_off(mail.id, self._now(), "the sender was stopped before the file had its name")
+                _log("mail-put-off", mail)
+        for mail in self._store.recover(self._now()):
+            _log("mail-put-off" if mail.kind is MailKind.DIGEST else "mail-unknown", mail)
+
+    def work(self) -> int:
+        """Send one batch of what is due; returns how many mails were due."""
+        mails = self._store.due(self._now(), _BATCH)
+        for position, mail in enumerate(mails):
+            if self._stop.is_set():
+                break
+            try:
+                self._send(mail)
+            except RouteDownError as error:  # the others would wait for the same timeout, one after the other
+                for waiting in mails[position:]:
+                    self._put_off(waiting.mail, error)
+                break
+        return len(mails)
+
+    def _send(self, held: MailToSend) -> None:
+        """Send one mail and commit what became of it; raises `RouteDownError` where it is to be put off with others."""
+        mail = held.mail
+        letter = Letter(
+            message_id=mail.message_id,
+            bounces_to=self._bounces_to if mail.kind is MailKind.DIGEST else "",
+            recipient=mail.recipient,
+            content=held.content,
+        )
+        try:
+            self._route.offer(letter)
+            if not self._mark_sending(mail):
+                return
+            failpoint("sender.before-data")
+            answer = self._route.commit()
+            failpoint("sender.after-data")
+        except RouteDownError:
+            raise
+        except NotNowError as error:
+            self._put_off(mail, error)
+        except RefusedError as error:
+            self._give_up(mail, error)
+        except UnknownError as error:
+            if mail.kind is MailKind.DIGEST:
+                self._put_off(mail, error)
+            else:
+                self._unknown(mail, error)
+        else:
+            self._record(lambda: self._store.sent(mail.id, self._now(), answer))
+            _log("mail-sent", mail)
+
+    def _mark_sending(self, mail: StoredMail) -> bool:
+        """Commit "sending"; otherwise the offer is withdrawn."""
+        marked = False
+        try:
+            marked = self._store.sending(mail.id, self._now())
+        finally:
+            if not marked:
+                self._route.withdraw()
+        return marked
+
+    def _put_off(self, mail: StoredMail, error: DeliveryError) -> None:
+        if self._now() - mail.created_at >= self._outbox.lifetime:
+            self._give_up(mail, error)
+            return
+        pause = next_try(mail.tries + 1, self._outbox.retry_first, self._outbox.retry_cap, self._chance())
+        self._record(lambda: self._store.put_off(mail.id, self._now() + pause, str(error)))
+        _log("mail-put-off", mail, error)
+
+    def _give_up(self, mail: StoredMail, error: DeliveryError) -> None:
+        self._record(lambda: self._store.give_up(mail.id, self._now(), str(error)))
+        _log("mail-given-up", mail, error)
+
+    def _unknown(self, mail: StoredMail, error: DeliveryError) -> None:
+        self._record(lambda: self._store.unknown(mail.id, self._now(), str(error)))
+        _log("mail-unknown", mail, error)
+
+    def _record(self, write: Callable[[], None]) -> None:
+        """Commit a result however long the store takes: a result that is lost makes a delivery unknown."""
+        while True:
+            try:
+                return write()
+            except TemporaryError as error:
+                log.error("sender-waits", error=str(error))  # noqa: TRY400 -- the store's trouble, no traceback of ours
+                if self._stop.wait(_WAIT_SECONDS):
+                    raise
+
+
+def _log(event: str, mail: StoredMail, error: DeliveryError | None = None) -> None:
+    """Log what became of a mail by its ids; the peer's words may hold an address, so only their code is told."""
+    level = log.info if event == "mail-sent" else log.warning
+    level(event, mail=mail.id, message_id=mail.message_id, ticket=mail.ticket, code=error.code if error else None)
