@@ -84,7 +84,8 @@ class Part:
     `path` counts from 1 as in IMAP ("2.1"). `content_type` is what the sender declared, lower case; `detected_type`
     is what the first bytes say, "" where they say nothing. `size` is in bytes after transfer decoding, `sha256` is of
     those bytes. `text` is the decoded text of text parts (HTML already turned to text), None of all others. `hrefs` are
-    the targets of links in HTML. `headers` are filled for message/rfc822 only: those of the embedded message.
+    the targets of links in HTML. `headers` are filled for message/rfc822 only: those of the embedded message. `twin` is
+    True for the text of a multipart/alternative that says again what a plain text before it says (RFC 2046, 5.1.4).
     """
 
     path: str
@@ -98,6 +99,7 @@ class Part:
     text: str | None = None
     hrefs: tuple[str, ...] = ()
     headers: tuple[Header, ...] = ()
+    twin: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

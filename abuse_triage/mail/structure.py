@@ -1,0 +1,181 @@
+"""Raw bytes to a tree of MIME parts: the standard library's compat32 parser, kept within limits while it parses.
+
+The parser itself is linear and forgiving, but it knows no limits, and what it asks of a message while it parses
+(type, boundary) can be quadratic or raise. So lines are counted before it starts, fields are cut and counted as they
+are stored, parts are counted as they are made, and type and boundary are read by `headers.parameters`. Embedded
+messages stay leaves: their bytes are wanted as they are, and they come back here one level deeper.
+"""
+
+import re
+from collections.abc import Sequence
+from email.feedparser import FeedParser
+from email.message import Message
+from email.policy import compat32
+from itertools import islice
+
+from abuse_triage.mail import headers
+from abuse_triage.model.settings import LimitSettings
+
+MOST_LINES = 500_000
+"""Lines parsed of one message: 36 MB of base64 in lines of 76 characters. The parser keeps every line as an object."""
+LONGEST_BOUNDARY = 250
+"""Characters of a boundary; RFC 2046 section 5.1.1 allows 70."""
+
+_LINE_END = re.compile(rb"\r\n?|\n")
+_TYPE = re.compile(r"\s*+([A-Za-z0-9!#$&^_.+-]{1,100})/([A-Za-z0-9!#$&^_.+-]{1,100})")
+_LEAF = "application/octet-stream"
+
+
+class Budget:
+    """What is left of each limit for one whole message with all that it embeds, and the notes on what was cut."""
+
+    def __init__(self, limits: LimitSettings) -> None:
+        """Start with everything left."""
+        self.limits = limits
+        self.parts = limits.parts
+        self.decoded = limits.decoded_bytes
+        self.text = limits.text
+        self.alternative_text = limits.text
+        self._notes: dict[str, None] = {}
+        self._defects: dict[str, None] = {}
+
+    def cut(self, note: str) -> None:
+        """Remember that something was cut; `note` says what, in words, and is one of few."""
+        self._notes[note] = None
+
+    def odd(self, note: str) -> None:
+        """Remember that something was odd; `note` says what, in words, and is one of few."""
+        self._defects[note] = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Every cut once, in order."""
+        return tuple(self._notes)
+
+    @property
+    def defects(self) -> tuple[str, ...]:
+        """Every oddity once, in order."""
+        return tuple(self._defects)
+
+
+class _FullError(Exception):
+    """The parser must stop: there are as many parts as there may be."""
+
+
+class Node(Message):
+    """A part in the tree; `depth` counts from 1, `budget` is that of the whole message."""
+
+    # As the parser leaves it. `get_payload` would decode 8-bit text with whatever codec the sender names.
+    _payload: "list[Node] | str | None"
+
+    def __init__(self, budget: Budget, depth: int) -> None:
+        """Make an empty part; the parser fills it."""
+        super().__init__(compat32)
+        self.budget = budget
+        self.depth = depth
+        self._room = budget.limits.header_bytes
+        self._type: tuple[str, dict[str, str]] | None = None
+
+    def set_raw(self, name: str, value: str) -> None:
+        """Store a field, as the parser does, if there is still room for it."""
+        limits = self.budget.limits
+        if len(self) >= limits.headers:
+            self.budget.cut(f"headers: only the first {limits.headers} fields were read")
+            return
+        if len(value) > limits.header_line:
+            self.budget.cut(f"headers: a field was cut to {limits.header_line} characters")
+            value = value[: limits.header_line]
+        self._room -= len(name) + len(value)
+        if self._room < 0:
+            self.budget.cut(f"headers: only the first {limits.header_bytes} characters were read")
+            return
+        super().set_raw(name[:100], value)
+
+    def field(self, name: str) -> str:
+        """Return the raw value of the first field of that name, "" where there is none; `name` in lower case."""
+        return next((value for key, value in self.raw_items() if key.lower() == name), "")
+
+    def get(self, name: str, failobj: object = None) -> object:  # type: ignore[override]  # only the parser calls it
+        """Give the parser a raw value; the original would wrap 8-bit ones in objects."""
+        return self.field(name.lower()) or failobj
+
+    def declared(self) -> tuple[str, dict[str, str]]:
+        """Return the declared media type in lower case, as far as it is one, and the parameters."""
+        if self._type is None:
+            value = self.field("content-type")
+            found = _TYPE.match(value)
+            if value and not found:
+                self.budget.odd("a Content-Type makes no sense")
+            name = f"{found[1]}/{found[2]}".lower() if found else self.get_default_type()
+            self._type = name, headers.parameters(value) if ";" in value else {}
+        return self._type
+
+    def get_content_type(self) -> str:
+        """Tell the parser the type, but make leaves of embedded messages and of what lies too deep."""
+        name = self.declared()[0]
+        if name.startswith("message/"):
+            return _LEAF
+        if self.depth >= self.budget.limits.depth and name.startswith("multipart/"):
+            self.budget.cut(f"nesting: only {self.budget.limits.depth} levels of parts were opened")
+            return _LEAF
+        return name
+
+    def get_boundary(self, failobj: object = None) -> str | None:  # type: ignore[override]  # noqa: ARG002  # only the parser calls it
+        """Tell the parser the boundary, None where there is none that can be used."""
+        boundary = self.declared()[1].get("boundary", "").rstrip()
+        return boundary if 0 < len(boundary) <= LONGEST_BOUNDARY else None
+
+    def attach(self, payload: "Node") -> None:  # type: ignore[override]  # the parser attaches what the factory made
+        """Take a child, which lies one level deeper."""
+        payload.depth = self.depth + 1
+        super().attach(payload)
+
+    def children(self) -> "Sequence[Node]":
+        """Return the parts of a multipart that was taken apart, none for a leaf."""
+        return self._payload if isinstance(self._payload, list) else ()
+
+    def content(self) -> bytes:
+        """Return a leaf's bytes as they were transferred."""
+        return self._payload.encode("ascii", "surrogateescape") if isinstance(self._payload, str) else b""
+
+
+class _Factory:
+    """Makes the parser's parts, counts them, and keeps the first, which is the root."""
+
+    def __init__(self, budget: Budget, depth: int) -> None:
+        self.budget = budget
+        self.root = Node(budget, depth)
+        # The parser makes one part when it is built, only to see whether it can.
+        self._made = -1
+
+    def __call__(self, policy: object = None) -> Node:  # noqa: ARG002  # the parser passes it by this name
+        self._made += 1
+        if self._made < 2:
+            return self.root
+        if self.budget.parts <= 0:
+            raise _FullError
+        self.budget.parts -= 1
+        return Node(self.budget, 0)
+
+
+def parse(raw: bytes, budget: Budget, depth: int = 1) -> Node:
+    """Parse a message, or a message embedded in one, whose root lies at `depth`; never fails."""
+    if raw.count(b"\n") + raw.count(b"\r") > MOST_LINES:
+        last = next(islice(_LINE_END.finditer(raw), MOST_LINES - 1, None), None)
+        if last is not None and last.end() < len(raw):
+            budget.cut(f"lines: only the first {MOST_LINES} were read")
+            raw = raw[: last.end()]
+    if raw[:1] in b"\r\n\xef":
+        # Empty lines or a byte order mark before the first field would make a body of the header.
+        raw = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    factory = _Factory(budget, depth)
+    parser = FeedParser(factory)
+    try:
+        parser.feed(raw.decode("ascii", "surrogateescape"))
+        parser.close()
+    except _FullError:
+        budget.cut(f"parts: only the first {budget.limits.parts} were read")
+    except (AssertionError, AttributeError, IndexError, LookupError, RecursionError, TypeError, ValueError):
+        # What the parser raises are its own defects, and each release has others: what it got so far is kept.
+        budget.odd("the parser gave up in the middle")
+    return factory.root
