@@ -1,8 +1,8 @@
 """Logs on standard error: for people on a terminal, one JSON object a line everywhere else.
 
-Every event is named once, in docs/logs.md. What a value holds may come from a stranger: it is escaped and cut here, so
-that no log line can be forged and no terminal is steered. `structlog` is imported late, because commands that log
-nothing should not wait for it.
+Every event is named in docs/logs.md. What a value holds may come from a stranger: it is escaped and cut here, so that
+no log line can be forged and no terminal is steered. `structlog` and the settings are imported late, because
+commands that log nothing should not wait for them.
 """
 
 import contextlib
@@ -17,9 +17,10 @@ import unicodedata
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from abuse_triage.model.settings import LogSettings
+if TYPE_CHECKING:
+    from abuse_triage.model.settings import LogSettings
 
 MAX_VALUE = 1000
 """Characters of one value; of a traceback the last 8,000 are kept."""
@@ -33,7 +34,7 @@ _LEVELS = logging.getLevelNamesMapping()
 Values = MutableMapping[str, Any]
 
 
-def setup(settings: LogSettings, *, output: BinaryIO | None = None) -> None:
+def setup(settings: "LogSettings", *, output: BinaryIO | None = None) -> None:
     """Configure the logs of this process: `output` takes bytes, None stands for whatever is standard error then.
 
     With `format = "auto"` a terminal gets the console form. Under systemd each line begins with its priority in angle

@@ -2,10 +2,12 @@
 
 from abuse_triage.config.check import problems, read_secret, secret
 from abuse_triage.config.read import load, number_format, parse
-from abuse_triage.config.rulefiles import rule_files, shipped_rules
+from abuse_triage.config.rulefiles import rule_files, shipped_rules, taxonomy
 from abuse_triage.config.write import neutral, render
+from abuse_triage.model.fields import host_port
 
 __all__ = [
+    "host_port",
     "load",
     "neutral",
     "number_format",
@@ -16,4 +18,5 @@ __all__ = [
     "rule_files",
     "secret",
     "shipped_rules",
+    "taxonomy",
 ]

@@ -18,40 +18,46 @@ def shipped_rules() -> Path:
     return installed if installed.is_dir() else package.parent / "rules"
 
 
+def taxonomy(settings: Settings) -> tuple[str, str]:
+    """Return name and text of the taxonomy: that of the first rule folder with a taxonomy.yaml, else the shipped one.
+
+    Raises:
+        ConfigError: where it cannot be read.
+    """
+    folders = [folder for folder in settings.rules.paths if (folder / TAXONOMY).exists()]
+    file = (*folders, shipped_rules())[0] / TAXONOMY
+    return f"{file.parent.name}/{TAXONOMY}", _read(file)
+
+
 def rule_files(settings: Settings) -> tuple[dict[str, str], str]:
     """Read all rule files, at most 500 of at most 2 MB each: texts by name, and the text of the taxonomy.
 
     Folders are read in the order of `rules.paths`, files in the order of their names; a name is the folder's and the
-    file's ("rules/20-fraud.yaml"). The taxonomy is that of the first folder that has one, otherwise the shipped one.
+    file's ("rules/20-fraud.yaml"), with the whole path where two are alike.
 
     Raises:
         ConfigError: with every folder and file that cannot be read.
     """
-    folders = settings.rules.paths or (shipped_rules(),)
     texts: dict[str, str] = {}
-    taxonomies: list[str] = []
     problems: list[str] = []
-    for folder in folders:
-        paths = sorted(folder.glob("*.yaml"))
-        if not paths:
-            problems.append(f"{folder}: rules.paths: {'has no *.yaml' if folder.is_dir() else 'is not a folder'}")
-        for path in paths:
+    for folder in settings.rules.paths or (shipped_rules(),):
+        paths = sorted(path for path in folder.glob("*.yaml") if path.name != TAXONOMY)
+        if not paths or len(paths) > _MAX_FILES:
+            found = f"has {len(paths)} rule files (*.yaml); 1 to {_MAX_FILES} are read"
+            problems.append(f"{folder}: rules.paths: {found if folder.is_dir() else 'is not a folder'}")
+        for path in paths[:_MAX_FILES]:
             name = f"{folder.name}/{path.name}"
-            name = str(path) if name in texts else name
             try:
-                text = _read(path)
+                texts[str(path) if name in texts else name] = _read(path)
             except ConfigError as error:
                 problems += error.problems
-                continue
-            if path.name == TAXONOMY:
-                taxonomies.append(text)
-            else:
-                texts[name] = text
-    if len(texts) > _MAX_FILES:
-        problems.append(f"{folders[0]}: rules.paths: {len(texts)} files; at most {_MAX_FILES} are read")
+    try:
+        _, taxonomy_text = taxonomy(settings)
+    except ConfigError as error:
+        problems += error.problems
     if problems:
         raise ConfigError(tuple(problems))
-    return texts, taxonomies[0] if taxonomies else _read(shipped_rules() / TAXONOMY)
+    return texts, taxonomy_text
 
 
 def _read(path: Path) -> str:

@@ -98,7 +98,7 @@ def _path(value: Path, info: ValidationInfo) -> Path:
     return info.context / value if isinstance(info.context, Path) else value
 
 
-def host_and_port(text: str) -> tuple[str, int]:
+def host_port(text: str) -> tuple[str, int]:
     """Split "127.0.0.1:25", "[::1]:25" or "mail.example.pt:25"; raises ValueError that says how to write it."""
     host, colon, port = text.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
@@ -115,7 +115,7 @@ def host_and_port(text: str) -> tuple[str, int]:
 
 
 def _listen(value: str) -> str:
-    host, _ = host_and_port(value)
+    host, _ = host_port(value)
     try:
         ip_address(host)
     except ValueError:
@@ -124,7 +124,7 @@ def _listen(value: str) -> str:
 
 
 def _smarthost(value: str) -> str:
-    if value and not host_and_port(value)[1]:
+    if value and not host_port(value)[1]:
         raise ValueError("a port is at least 1")
     return value
 

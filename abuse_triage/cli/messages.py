@@ -1,0 +1,124 @@
+"""`message list`, `message show` and `message retry`: what came in."""
+
+import getpass
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from abuse_triage.cli.context import State, common, json_option, pass_state
+from abuse_triage.cli.options import Since, listing, one_of
+from abuse_triage.cli.output import document, fields, moment, say, show, table
+from abuse_triage.model.ticket import MessageState, OutcomeKind
+from abuse_triage.store.interface import MessageFilter
+
+
+@click.group()
+def message() -> None:
+    """List, show and retry incoming messages."""
+
+
+@message.command("list")
+@click.option("--state", "states", multiple=True, type=one_of(MessageState), help="Only these; may be repeated.")
+@click.option("--outcome", "outcomes", multiple=True, type=one_of(OutcomeKind), help="Only these; may be repeated.")
+@click.option("--unanswered", is_flag=True, help="Only those that got no acknowledgement, with the reason.")
+@listing
+@common
+@json_option
+@pass_state
+def list_messages(
+    state: State,
+    *,
+    states: tuple[str, ...],
+    outcomes: tuple[str, ...],
+    unanswered: bool,
+    since: Since | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List incoming messages, newest first."""
+    with state.store() as (settings, store):
+        zone = settings.team.timezone
+        which = MessageFilter(
+            states=tuple(MessageState(item) for item in states),
+            outcomes=tuple(OutcomeKind(item) for item in outcomes),
+            unanswered=unanswered,
+            since=since(zone) if since else None,
+            limit=limit,
+        )
+        found = store.messages(which)
+    if as_json:
+        document(found)
+        return
+    table(
+        ("ID", "RECEIVED", "STATE", "OUTCOME", "TICKET", "SENDER", "NO REPLY BECAUSE" if unanswered else "WHY"),
+        (
+            (
+                item.id,
+                moment(item.received_at, zone),
+                item.state.value,
+                item.outcome.value if item.outcome else "-",
+                item.ticket or "-",
+                item.envelope.sender or "<>",
+                item.refused if unanswered else item.error or item.reason,
+            )
+            for item in found
+        ),
+    )
+
+
+@message.command("show")
+@click.argument("message_id", metavar="ID")
+@click.option("--raw", is_flag=True, help="Print the message as it came in.")
+@common
+@json_option
+@pass_state
+def show_message(state: State, message_id: str, raw: bool, as_json: bool) -> None:
+    """Show one incoming message, named by its id or the beginning of it.
+
+    With --raw a file or pipe gets the bytes as they came in, a terminal gets them made safe to look at.
+    """
+    with state.store() as (settings, store):
+        found, content = store.message(message_id)
+    if raw:
+        _raw(content)
+        return
+    if as_json:
+        document(found)
+        return
+    envelope = found.envelope
+    fields(
+        [
+            ("id", found.id),
+            ("received", f"{moment(found.received_at, settings.team.timezone)} by {envelope.channel.value}"),
+            ("from", envelope.sender or "<> (null sender)"),
+            ("to", ", ".join(envelope.recipients)),
+            ("client", " ".join(filter(None, (envelope.peer, envelope.helo, "TLS" if envelope.tls else "")))),
+            ("size", f"{found.raw_size} bytes{', truncated' if found.truncated else ''}"),
+            ("state", f"{found.state} after {found.attempts} attempt{'' if found.attempts == 1 else 's'}"),
+            ("error", found.error),
+            ("outcome", f"{found.outcome}: {found.reason}" if found.outcome else ""),
+            ("ticket", found.ticket),
+            ("no reply", found.refused),
+        ]
+    )
+
+
+def _raw(content: bytes) -> None:
+    if sys.stdout.isatty():
+        for line in content.decode("utf-8", "replace").splitlines():
+            show(line)
+    else:
+        sys.stdout.buffer.write(content)
+
+
+@message.command()
+@click.argument("message_id", metavar="ID")
+@common
+@pass_state
+def retry(state: State, message_id: str) -> None:
+    """Let a quarantined or parked message go the whole way again, once."""
+    with state.store() as (_, store):
+        found = store.message(message_id)[0]
+        store.retry(found.id, getpass.getuser(), datetime.now(UTC))
+    say(f"{found.id} waits for triage again")

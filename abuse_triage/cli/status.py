@@ -1,0 +1,43 @@
+"""`status` and `version`."""
+
+import platform
+import sqlite3
+from datetime import UTC, datetime
+
+import click
+
+from abuse_triage import __version__
+from abuse_triage.cli.context import State, common, json_option, pass_state
+from abuse_triage.cli.output import age, document, fields, table
+
+
+@click.command()
+@common
+@json_option
+@pass_state
+def status(state: State, as_json: bool) -> None:
+    """Count what waits, and since when."""
+    with state.store() as (_, store):
+        gauges = store.gauges()
+    now = datetime.now(UTC)
+    if as_json:
+        document(gauges)
+        return
+    rows = [(gauge.name, str(gauge.count), age(gauge.oldest, now)) for gauge in gauges]
+    table(("WHAT", "COUNT", "OLDEST"), rows)
+
+
+@click.command()
+@common
+@json_option
+def version(as_json: bool) -> None:
+    """Print the versions of the program and of what it stands on."""
+    versions = {
+        "abuse-triage": __version__,
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+    }
+    if as_json:
+        document(versions)
+    else:
+        fields(versions.items())

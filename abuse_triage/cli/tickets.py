@@ -1,0 +1,139 @@
+"""`ticket list` and `ticket show`."""
+
+import click
+
+from abuse_triage.cli.context import State, common, json_option, pass_state
+from abuse_triage.cli.options import Since, listing, one_of
+from abuse_triage.cli.output import document, fields, moment, show, table
+from abuse_triage.indicators.refang import defang, defang_text
+from abuse_triage.model.decision import Priority, TicketKind
+from abuse_triage.model.ticket import TicketState
+from abuse_triage.store.interface import StoredReport, TicketFile, TicketFilter
+
+
+@click.group()
+def ticket() -> None:
+    """List and show tickets."""
+
+
+@ticket.command("list")
+@click.option("--state", "states", multiple=True, type=one_of(TicketState), help="Only these; may be repeated.")
+@click.option("--kind", type=one_of(TicketKind), help="Only this kind.")
+@click.option("--category", default="", help="Only this category, such as fraud.")
+@click.option("--priority", type=one_of(Priority), help="Only this priority.")
+@listing
+@common
+@json_option
+@pass_state
+def list_tickets(
+    state: State,
+    *,
+    states: tuple[str, ...],
+    kind: str | None,
+    category: str,
+    priority: str | None,
+    since: Since | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List tickets, newest first."""
+    with state.store() as (settings, store):
+        zone = settings.team.timezone
+        which = TicketFilter(
+            states=tuple(TicketState(item) for item in states),
+            kind=TicketKind(kind) if kind else None,
+            category=category,
+            priority=Priority(priority) if priority else None,
+            since=since(zone) if since else None,
+            limit=limit,
+        )
+        found = store.tickets(which)
+    if as_json:
+        document(found)
+        return
+    table(
+        ("NUMBER", "STATE", "PRI", "TLP", "CATEGORY", "DUE", "MSGS", "REPORTER", "SUMMARY"),
+        (
+            (
+                item.number,
+                item.state.value,
+                item.priority.value + ("?" if item.review else ""),
+                item.tlp.label.removeprefix("TLP:"),
+                item.type or item.category,
+                moment(item.due, zone),
+                str(item.messages),
+                item.reporter or "-",
+                item.summary,
+            )
+            for item in found
+        ),
+    )
+
+
+@ticket.command("show")
+@click.argument("number")
+@common
+@json_option
+@pass_state
+def show_ticket(state: State, number: str, as_json: bool) -> None:
+    """Show all about one ticket, named by its number or the end of it."""
+    with state.store() as (settings, store):
+        found = store.ticket(number)
+    if as_json:
+        document(found)
+    else:
+        _show(found, settings.team.timezone)
+
+
+def _show(found: TicketFile, zone: str) -> None:
+    item = found.ticket
+    show(f"{item.number}  {item.summary}")
+    fields(
+        [
+            ("state", f"{item.state}, {item.kind}"),
+            ("category", f"{item.type or item.category}{' (a person should look)' if item.review else ''}"),
+            ("priority", f"{item.priority.upper()}, first answer due {moment(item.due, zone)} ({zone})"),
+            ("TLP", f"{item.tlp.label}, {'as marked in the message' if item.tlp_marked else 'by default, not marked'}"),
+            ("reporter", item.reporter or "none (null sender)"),
+            ("mailbox", item.mailbox),
+            ("opened", moment(item.created_at, zone)),
+            ("changed", moment(item.updated_at, zone)),
+            ("linked", ", ".join(found.linked)),
+        ],
+        indent=2,
+    )
+    for report in found.reports:
+        _show_report(report, zone)
+    _section("Indicators")
+    for indicator in found.indicators:
+        mark = "*" if indicator.scope.ours else " "
+        show(f"  {mark} {defang(indicator.value)}  {defang_text(indicator.scope.reason)}")
+    _section("Our mail")
+    for mail in found.mails:
+        show(f"  {mail.id}  {mail.kind} to {mail.recipient}: {mail.state}{f', {mail.error}' if mail.error else ''}")
+    _section("Journal")
+    for entry in found.journal:
+        show(f"  {moment(entry.at, zone)}  {entry.actor}: {entry.action}{f' ({entry.detail})' if entry.detail else ''}")
+
+
+def _show_report(report: StoredReport, zone: str) -> None:
+    _section(f"Message {report.message_id}")
+    verdict = report.verdict
+    fields(
+        [
+            ("received", f"{moment(report.received_at, zone)} from {report.sender or 'a null sender'}"),
+            ("read as", report.format),
+            ("decided", verdict.reason if verdict else ""),
+        ],
+        indent=2,
+    )
+    for entry in verdict.trace if verdict else ():
+        words = ", ".join(f"{fact} = {words}" for fact, words in entry.because)
+        show(f"  {entry.file}:{entry.line}  {entry.rule}: {entry.effect}{'' if entry.applied else ' (in shadow)'}")
+        if words:
+            show(f"      because {defang_text(words)}")
+
+
+def _section(title: str) -> None:
+    show()
+    show(title)
