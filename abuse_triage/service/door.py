@@ -1,0 +1,93 @@
+"""What all sessions share: who is in, whom mail may go to, how much memory they may use, and the way to the store."""
+
+import asyncio
+import contextlib
+from typing import Any, Protocol
+
+from abuse_triage.model.message import Envelope
+from abuse_triage.model.settings import SmtpSettings
+from abuse_triage.service.memory import SharedMemory
+
+_BIG_MESSAGES = 4
+"""So many messages of the largest size may be in memory at once; more are put off."""
+
+
+class Reception(Protocol):
+    """What a session needs of the rest of the intake."""
+
+    def mailbox(self, address: str) -> str:
+        """Return the configured mailbox that an address means, "" for none."""
+
+    async def has_room(self) -> bool:
+        """Tell whether disk and queue take another message; raises `TemporaryError`."""
+
+    async def accept(self, envelope: Envelope, raw: bytes) -> str:
+        """Make a message durable and return its id; raises `TemporaryError`."""
+
+
+class Guest(Protocol):
+    """A session, as far as the door cares."""
+
+    def dismiss(self) -> None:
+        """Close as soon as no message is on its way."""
+
+    def abort(self) -> None:
+        """Close now."""
+
+
+class Door:
+    """The entrance of one process; aiosmtpd knows it as the handler of its hooks."""
+
+    def __init__(self, reception: Reception, settings: SmtpSettings) -> None:
+        self.reception = reception
+        self.settings = settings
+        self.memory = SharedMemory(_BIG_MESSAGES * settings.max_message)
+        self._guests: set[Guest] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are more sessions than allowed, the newest included."""
+        return len(self._guests) > self.settings.max_connections
+
+    def enter(self, guest: Guest) -> None:
+        """Count a session."""
+        self._guests.add(guest)
+        self._empty.clear()
+
+    def leave(self, guest: Guest) -> None:
+        """Count a session no more."""
+        self._guests.discard(guest)
+        if not self._guests:
+            self._empty.set()
+
+    async def close(self, seconds: float) -> None:
+        """End all sessions: idle ones at once, those in DATA when they have their reply, all after so many seconds."""
+        for guest in list(self._guests):
+            guest.dismiss()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), seconds)
+        for guest in list(self._guests):
+            guest.abort()
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name and form
+        self, _server: object, _session: object, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        """Answer MAIL: put off where there is no room."""
+        if not await self.reception.has_room():
+            return "452 4.3.1 No room for mail now, try again later"
+        envelope.mail_from = address
+        return "250 2.1.0 Ok"
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name and form
+        self, _server: object, _session: object, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        """Answer RCPT: only configured mailboxes, so that nothing has to be returned to a forged sender."""
+        if len(envelope.rcpt_tos) >= self.settings.max_recipients:
+            return "452 4.5.3 Too many recipients, send the rest separately"
+        mailbox = self.reception.mailbox(address)
+        if not mailbox:
+            return "550 5.1.1 No such mailbox here"
+        envelope.rcpt_tos.append(mailbox)
+        return "250 2.1.5 Ok"

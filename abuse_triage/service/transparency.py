@@ -1,0 +1,50 @@
+"""The text of a message as DATA carries it: dots that begin a line are doubled (RFC 5321 section 4.5.2)."""
+
+import io
+
+
+class MessageText:
+    """The text of one message while it comes in, in pieces of any size.
+
+    Only CRLF ends a line: a dot behind a bare LF is text. The text is kept once, without a second copy at the end, and
+    it is dropped as soon as it is larger than `limit` bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.size = 0
+        """Bytes of text so far; it goes on counting when the text was dropped."""
+        self._limit = limit
+        self._text: io.BytesIO | None = io.BytesIO()
+        self._rest = b"\r\n"  # what a dot may follow: the beginning of the text counts as the beginning of a line
+        self._virtual = 2  # so many bytes of it never came
+
+    @property
+    def dropped(self) -> bool:
+        """Whether the text is gone because it was too large or `drop` was called."""
+        return self._text is None
+
+    def drop(self) -> None:
+        """Forget the text; what still comes is only counted."""
+        self._text = None
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece, without the line with the dot that ends the text."""
+        piece = self._rest + piece
+        keep = 2 if piece.endswith(b"\r\n") else 1 if piece.endswith(b"\r") else 0
+        self._rest = piece[len(piece) - keep :]
+        self._write(piece[: len(piece) - keep].replace(b"\r\n.", b"\r\n"))
+
+    def finish(self) -> bytes:
+        """Return the text, once; b"" where it was dropped."""
+        self._write(self._rest)
+        text, self._text = self._text, None
+        return text.getvalue() if text else b""
+
+    def _write(self, piece: bytes) -> None:
+        if self._virtual and piece:
+            piece, self._virtual = piece[self._virtual :], 0
+        self.size += len(piece)
+        if self.size > self._limit:
+            self._text = None
+        if self._text is not None:
+            self._text.write(piece)
