@@ -55,12 +55,14 @@ class Finished:
 class Unfinished:
     """Why an outcome was not stored; nothing of it was.
 
-    With `stale` the relations are no longer those that were assumed: decide again. Otherwise the lease is lost and
-    somebody else has the message.
+    With `stale` the relations are no longer those that were assumed: decide again. With an `error` the outcome itself
+    cannot be stored, such as one that joins a ticket which does not exist: the message is still held, and `fail` gives
+    it back. Otherwise the lease is lost and somebody else has the message.
     """
 
     message_id: str
     stale: bool
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +184,8 @@ class Inbox(Protocol):
     def claim(self, limit: int, lease: timedelta) -> list[Claimed]:
         """Take waiting messages, oldest first, each with its attempt already counted and committed.
 
-        All of one call share one lease. Messages whose lease ran out are waiting again. A message that has failed before is claimed alone. The store's
-        own clock measures leases.
+        All of one call share one lease. Messages whose lease ran out are waiting again. A message that has failed
+        before is claimed alone. The store's own clock measures leases.
         """
 
     def give_back(self, lease: str, charged: str = "") -> None:

@@ -1,1 +1,36 @@
 """The store in one SQLite file."""
+
+from pathlib import Path
+
+from abuse_triage.store.sqlite.connection import Connection
+from abuse_triage.store.sqlite.finish import Finishing
+from abuse_triage.store.sqlite.health import Health
+from abuse_triage.store.sqlite.inbox import Inbox
+from abuse_triage.store.sqlite.messages import Messages
+from abuse_triage.store.sqlite.outbox import Outbox
+from abuse_triage.store.sqlite.schema import migrate
+from abuse_triage.store.sqlite.tickets import Tickets
+
+
+class SqliteStore(Inbox, Finishing, Messages, Tickets, Outbox, Health):
+    """Everything that `abuse_triage.store.interface.Store` promises, over one connection of its own.
+
+    Give each process its own, opened after any fork, and each thread that must not wait for the others: calls from
+    several threads are safe, and take turns.
+    """
+
+    def __init__(self, path: Path, number_format: str) -> None:
+        """Open the file at `path`, creating or upgrading it; raises `TemporaryError` or `ConfigError`.
+
+        Args:
+            path: the SQLite file; its folder must exist.
+            number_format: ticket numbers, with the fields `year` and `sequence`: "CSIRT#{year}-{sequence:06}".
+        """
+        connection = Connection(path)
+        try:
+            migrate(connection)
+            super().__init__(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._number_format = number_format

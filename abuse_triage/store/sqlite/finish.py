@@ -1,0 +1,192 @@
+"""The end of a message's way: everything that its outcome consists of, in one short transaction."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from abuse_triage.model.ticket import MessageState, Outcome, OutcomeKind, TicketDraft
+from abuse_triage.store.interface import Finished, Unfinished
+from abuse_triage.store.sqlite.columns import VERDICT_SCHEMA, clean_json, moment, verdict_json
+from abuse_triage.store.sqlite.connection import Connected
+from abuse_triage.store.sqlite.journal import write_journal
+from abuse_triage.store.sqlite.outbox import enqueue
+from abuse_triage.store.sqlite.relations import remember_content, standing
+
+_HELD = "SELECT received_at, ticket_id FROM messages WHERE id = ? AND lease = ? AND state = 'claimed'"
+_FINISH = """
+UPDATE messages SET state = ?, outcome = ?, reason = ?, refused = ?, ticket_id = ?, finished_at = ?, lease = '',
+    ready_at_ms = NULL
+WHERE id = ?
+"""
+_COUNT = """
+INSERT INTO counters (series, last) VALUES (?, 1) ON CONFLICT (series) DO UPDATE SET last = last + 1 RETURNING last
+"""
+_OPEN = """
+INSERT INTO tickets (number, sequence, kind, state, category, type, tlp, tlp_marked, priority, review, summary,
+    reporter, mailbox, created_at, updated_at, due)
+VALUES (?, ?, ?, 'new', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_JOIN = """
+UPDATE tickets SET messages = messages + ?, updated_at = max (updated_at, ?),
+    state = CASE WHEN ? AND state IN ('resolved', 'closed') THEN 'new' ELSE state END
+WHERE id = ? RETURNING number
+"""
+_UPDATE = """
+UPDATE tickets SET category = ?, type = ?, tlp = ?, tlp_marked = ?, priority = ?, review = ?, summary = ?, due = ?
+WHERE id = ?
+"""
+_REPORT = """
+INSERT INTO reports (message_id, ticket_id, format, fingerprint, verdict_schema, verdict, facts)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (message_id) DO UPDATE SET ticket_id = excluded.ticket_id, format = excluded.format,
+    fingerprint = excluded.fingerprint, verdict_schema = excluded.verdict_schema, verdict = excluded.verdict,
+    facts = excluded.facts
+"""
+_FORGET_INDICATORS = "DELETE FROM indicators WHERE ticket_id = ? AND message_id = ?"
+_INDICATOR = """
+INSERT INTO indicators (ticket_id, message_id, kind, value, registrable, ours, reason, asn, name_server, registry,
+    special)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_PARTICIPANT = "INSERT INTO participants (ticket_id, address) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_LINK = "INSERT INTO links (ticket_id, mentioned_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+
+
+class _StaleError(Exception):
+    """The relations are no longer those that the decision was made on."""
+
+
+class _LostError(Exception):
+    """Somebody else has the message."""
+
+
+class _UnknownTicketError(Exception):
+    """The outcome joins a ticket that does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """An outcome with everything computed that can be computed before the transaction."""
+
+    outcome: Outcome
+    verdict: str | None
+    facts: str
+
+
+class _Home(NamedTuple):
+    """The ticket that a message is at home in."""
+
+    id: int
+    number: str
+
+
+class Finishing(Connected):
+    """Storing outcomes."""
+
+    _number_format: str
+
+    def finish(self, outcomes: Sequence[Outcome]) -> list[Finished | Unfinished]:
+        """Store everything that each outcome consists of; one commit for all, and each of them wholly or not at all.
+
+        What happens is dated with the first journal entry of the outcome, or with the arrival where it has none. A
+        message that has a ticket already keeps it: what would open another one updates that.
+        """
+        prepared = [
+            _Prepared(outcome, verdict_json(outcome.verdict), clean_json(outcome.facts)) for outcome in outcomes
+        ]
+        if not prepared:
+            return []
+        with self._db.writing():
+            return [self._finish_or_not(one) for one in prepared]
+
+    def _finish_or_not(self, prepared: _Prepared) -> Finished | Unfinished:
+        outcome = prepared.outcome
+        try:
+            with self._db.savepoint():
+                number = self._finish(prepared)
+        except _StaleError:
+            return Unfinished(message_id=outcome.message_id, stale=True)
+        except _LostError:
+            return Unfinished(message_id=outcome.message_id, stale=False)
+        except (_UnknownTicketError, sqlite3.IntegrityError, sqlite3.DataError, OverflowError) as error:
+            return Unfinished(message_id=outcome.message_id, stale=False, error=str(error))
+        return Finished(message_id=outcome.message_id, kind=outcome.kind, number=number)
+
+    def _finish(self, prepared: _Prepared) -> str:
+        outcome = prepared.outcome
+        held = self._db.one(_HELD, outcome.message_id, outcome.lease)
+        if held is None:
+            raise _LostError
+        received_at, previous = held
+        if previous is None and not standing(self._db, outcome.keys).agrees(outcome.assumed):
+            raise _StaleError
+        at = moment(outcome.journal[0].at) if outcome.journal else received_at
+        home = self._home(outcome, previous, at)
+        ticket_id = home.id if home else None
+        state = MessageState.QUARANTINED if outcome.kind is OutcomeKind.QUARANTINED else MessageState.DONE
+        self._db.run(
+            *(_FINISH, state.value, outcome.kind.value, outcome.reason, outcome.refused, ticket_id, at),
+            outcome.message_id,
+        )
+        self._db.run(
+            *(_REPORT, outcome.message_id, ticket_id, outcome.format, outcome.keys.fingerprint, VERDICT_SCHEMA),
+            *(prepared.verdict, prepared.facts),
+        )
+        write_journal(self._db, outcome.journal, ticket_id=ticket_id, message_id=outcome.message_id)
+        if home:
+            self._furnish(outcome, home, received_at, at, again=previous is not None)
+        return home.number if home else ""
+
+    def _home(self, outcome: Outcome, previous: int | None, at: str) -> _Home | None:
+        """Open, join or keep the message's ticket; None where it has none."""
+        joins = outcome.joins if outcome.joins is not None else previous
+        if joins is None:
+            return self._open(outcome.opens, at) if outcome.opens else None
+        joined = self._db.one(_JOIN, int(joins != previous), at, int(outcome.reopens), joins)
+        if joined is None:
+            raise _UnknownTicketError(f"there is no ticket with the id {joins}")
+        updates = outcome.updates or (outcome.opens if outcome.kind is OutcomeKind.OPENED else None)
+        if updates:
+            self._db.run(_UPDATE, *_classification(updates), updates.summary, moment(updates.due), joins)
+        return _Home(joins, joined[0])
+
+    def _open(self, draft: TicketDraft, at: str) -> _Home:
+        # A series is whatever makes numbers different but the sequence, so that changing the format begins a new one.
+        (sequence,) = self._db.one(_COUNT, self._number_format.format(year=draft.year, sequence=0))
+        number = self._number_format.format(year=draft.year, sequence=sequence)
+        ticket_id = self._db.add(
+            *(_OPEN, number, sequence, draft.kind.value, *_classification(draft)),
+            *(draft.summary, draft.reporter, draft.mailbox, at, at, moment(draft.due)),
+        )
+        return _Home(ticket_id, number)
+
+    def _furnish(self, outcome: Outcome, home: _Home, received_at: str, at: str, *, again: bool) -> None:
+        """Store what hangs on the ticket; `again` where the message was there before."""
+        db, message_id = self._db, outcome.message_id
+        remember_content(db, outcome.keys, home.id, received_at)
+        if again:
+            db.run(_FORGET_INDICATORS, home.id, message_id)
+        if outcome.indicators:
+            rows = [
+                (
+                    *(home.id, message_id, found.kind, found.value, found.registrable, int(found.scope.ours)),
+                    *(found.scope.reason, found.scope.asn, found.scope.name_server, found.scope.registry),
+                    found.scope.special,
+                )
+                for found in outcome.indicators
+            ]
+            db.run_many(_INDICATOR, rows)
+        people = dict.fromkeys((*outcome.participants, *(mail.recipient for mail in outcome.outgoing)))
+        db.run_many(_PARTICIPANT, [(home.id, address) for address in people])
+        if outcome.links:
+            db.run_many(_LINK, [(home.id, mentioned) for mentioned in outcome.links if mentioned != home.id])
+        for mail in outcome.outgoing:
+            enqueue(db, mail, at, ticket_id=home.id, content=mail.numbered(home.number))
+
+
+def _classification(draft: TicketDraft) -> tuple[str, str, str, int, str, int]:
+    return (
+        *(draft.category, draft.type, draft.tlp.value, int(draft.tlp_marked), draft.priority.value),
+        int(draft.review),
+    )

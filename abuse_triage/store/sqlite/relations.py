@@ -1,0 +1,104 @@
+"""Which tickets a message relates to: cheap enough to be asked before the decision and again in its transaction."""
+
+import json
+from typing import NamedTuple
+
+from abuse_triage.model.ticket import RelationKeys, Relations, TicketRef, TicketState
+from abuse_triage.store.sqlite.columns import moment
+from abuse_triage.store.sqlite.connection import Connection
+
+_ANSWERED = """
+SELECT tickets.id, tickets.number, tickets.state FROM outbox JOIN tickets ON tickets.id = outbox.ticket_id
+WHERE outbox.message_id IN (SELECT value FROM json_each (?)) ORDER BY outbox.id DESC LIMIT 1
+"""
+_TAGGED = "SELECT id, number, state FROM tickets WHERE number = ?"
+_SAME_SENDER = """
+SELECT tickets.id, tickets.number, tickets.state FROM contents JOIN tickets ON tickets.id = contents.ticket_id
+WHERE fingerprint = ? AND sender = ? AND received_at >= ?
+"""
+# One row for each sender: at most one of them is passed over, however often the same content came.
+_SAME_CONTENT = """
+SELECT tickets.id, tickets.number, tickets.state FROM contents JOIN tickets ON tickets.id = contents.ticket_id
+WHERE fingerprint = ? AND sender <> ? AND received_at >= ? ORDER BY received_at DESC LIMIT 1
+"""
+_REMEMBER = """
+INSERT INTO contents (fingerprint, sender, ticket_id, received_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (fingerprint, sender) DO UPDATE SET ticket_id = excluded.ticket_id, received_at = excluded.received_at
+WHERE excluded.received_at >= received_at
+"""
+
+
+class Found(NamedTuple):
+    """A ticket that was found, as its row says it."""
+
+    id: int
+    number: str
+    state: str
+
+
+class Standing(NamedTuple):
+    """The four relations of a message as they are now."""
+
+    answered: Found | None = None
+    tagged: Found | None = None
+    same_sender: Found | None = None
+    same_content: Found | None = None
+
+    def agrees(self, assumed: Relations) -> bool:
+        """Tell whether a decision that was made on `assumed` still holds: the same tickets in the same states."""
+        return all(
+            (found and (found.id, found.state)) == (ref and (ref.id, ref.state.value))
+            for found, ref in zip(
+                self, (assumed.answered, assumed.tagged, assumed.same_sender, assumed.same_content), strict=True
+            )
+        )
+
+
+def standing(db: Connection, keys: RelationKeys) -> Standing:
+    """Look up what a message relates to; inside of a transaction."""
+    answered = tagged = same_sender = same_content = None
+    if keys.our_message_ids:
+        answered = db.one(_ANSWERED, json.dumps(keys.our_message_ids))
+    for number in keys.numbers:
+        tagged = db.one(_TAGGED, number)
+        if tagged:
+            break
+    if keys.fingerprint:
+        window = keys.fingerprint, keys.sender, moment(keys.since)
+        same_sender = db.one(_SAME_SENDER, *window)
+        same_content = db.one(_SAME_CONTENT, *window)
+    return Standing(*(row and Found(*row) for row in (answered, tagged, same_sender, same_content)))
+
+
+def related(db: Connection, keys: RelationKeys) -> Relations:
+    """Look up the same with the participants that joining a ticket depends on; inside of a transaction."""
+    found = standing(db, keys)
+    return Relations(
+        answered=reference(db, found.answered, participants=True),
+        tagged=reference(db, found.tagged, participants=True),
+        same_sender=reference(db, found.same_sender),
+        same_content=reference(db, found.same_content),
+    )
+
+
+def reference(db: Connection, found: Found | None, *, participants: bool = False) -> TicketRef | None:
+    """Make a `TicketRef` of what was found, None of nothing."""
+    if found is None:
+        return None
+    rows = (
+        db.all("SELECT address FROM participants WHERE ticket_id = ? ORDER BY address", found.id)
+        if participants
+        else []
+    )
+    return TicketRef(
+        id=found.id,
+        number=found.number,
+        state=TicketState(found.state),
+        participants=tuple(address for (address,) in rows),
+    )
+
+
+def remember_content(db: Connection, keys: RelationKeys, ticket_id: int, received_at: str) -> None:
+    """Note to which ticket this content from this sender went; `received_at` as its column holds it."""
+    if keys.fingerprint:
+        db.run(_REMEMBER, keys.fingerprint, keys.sender, ticket_id, received_at)

@@ -1,0 +1,216 @@
+"""The tables, and how an older file becomes a newer one; people may open the file with sqlite-utils or Datasette.
+
+All times are UTC text that sorts, except `ready_at_ms`, which belongs to leases. JSON columns hold what the model
+defines. A step that was published is never edited: a change is a new step, and one that older programs can live with.
+"""
+
+from abuse_triage.store.sqlite.connection import Connection
+
+MIGRATION_SET = "abuse-triage"
+
+_MESSAGES = """
+CREATE TABLE messages (                 -- every mail that was accepted, one row each
+    id TEXT PRIMARY KEY,                -- sorts by time of arrival
+    received_at TEXT NOT NULL,
+    sender TEXT NOT NULL,               -- envelope sender, '' for the null return path
+    recipients TEXT NOT NULL,           -- JSON list of our mailboxes
+    channel TEXT NOT NULL,              -- smtp, lmtp, imap or file
+    peer TEXT NOT NULL,                 -- address of the client, '' for none
+    helo TEXT NOT NULL,
+    tls INTEGER NOT NULL,
+    raw_size INTEGER NOT NULL,          -- bytes
+    truncated INTEGER NOT NULL,         -- 1 where only the beginning was kept
+    state TEXT NOT NULL DEFAULT 'received',
+    attempts INTEGER NOT NULL DEFAULT 0,
+    ready_at_ms INTEGER DEFAULT 0,      -- 0: now; else milliseconds since 1970 when it may be claimed; NULL: finished
+    lease TEXT NOT NULL DEFAULT '',     -- whoever knows it may finish the message
+    error TEXT NOT NULL DEFAULT '',     -- why the last attempt failed
+    outcome TEXT,                       -- opened, joined, parked or quarantined
+    reason TEXT NOT NULL DEFAULT '',
+    refused TEXT NOT NULL DEFAULT '',   -- why no acknowledgement was sent, '' where one was
+    ticket_id INTEGER REFERENCES tickets (id),
+    finished_at TEXT
+) STRICT, WITHOUT ROWID
+"""
+
+_RAW_MESSAGES = """
+CREATE TABLE raw_messages (             -- apart from messages, so that these stay small to walk through
+    message_id TEXT PRIMARY KEY REFERENCES messages (id),
+    raw BLOB NOT NULL                   -- the mail byte for byte, compressed with zlib
+) STRICT
+"""
+
+_TICKETS = """
+CREATE TABLE tickets (
+    id INTEGER PRIMARY KEY,
+    number TEXT NOT NULL UNIQUE,        -- what reporters see
+    sequence INTEGER NOT NULL,          -- the number's own part, counted in "counters"
+    kind TEXT NOT NULL,                 -- incident or enquiry
+    state TEXT NOT NULL,                -- new, resolved or closed
+    category TEXT NOT NULL,
+    type TEXT NOT NULL,
+    tlp TEXT NOT NULL,
+    tlp_marked INTEGER NOT NULL,        -- 1 where the reporter marked it, 0 for a default
+    priority TEXT NOT NULL,             -- p1 is the most urgent
+    review INTEGER NOT NULL,            -- 1 where a person is asked to look
+    summary TEXT NOT NULL,
+    reporter TEXT NOT NULL,
+    mailbox TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    due TEXT NOT NULL,                  -- when the response clock runs out
+    messages INTEGER NOT NULL DEFAULT 1 -- how many came in for it
+) STRICT
+"""
+
+_REPORTS = """
+CREATE TABLE reports (                  -- what each message said and what the rules made of it
+    message_id TEXT PRIMARY KEY REFERENCES messages (id),
+    ticket_id INTEGER REFERENCES tickets (id),  -- NULL where the message was parked
+    format TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,          -- equal for equal content, '' for none
+    verdict_schema INTEGER NOT NULL,
+    verdict TEXT,                       -- JSON, NULL where there was nothing to decide
+    facts TEXT NOT NULL                 -- JSON with its own schema number
+) STRICT
+"""
+
+_CONTENTS = """
+CREATE TABLE contents (                 -- where the same content from the same sender went last
+    fingerprint TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    ticket_id INTEGER NOT NULL REFERENCES tickets (id),
+    received_at TEXT NOT NULL,
+    PRIMARY KEY (fingerprint, sender)
+) STRICT, WITHOUT ROWID
+"""
+
+_INDICATORS = """
+CREATE TABLE indicators (               -- what the reports point at, one row for each message that does
+    id INTEGER PRIMARY KEY,
+    ticket_id INTEGER NOT NULL REFERENCES tickets (id),
+    message_id TEXT NOT NULL REFERENCES messages (id),
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    registrable TEXT NOT NULL,          -- the name below the public suffix, '' for none
+    ours INTEGER NOT NULL,              -- 1 for our constituency
+    reason TEXT NOT NULL,               -- why it is ours, or not
+    asn INTEGER NOT NULL,
+    name_server TEXT NOT NULL,
+    registry TEXT NOT NULL,
+    special TEXT NOT NULL               -- name of the special-purpose range, '' for none
+) STRICT
+"""
+
+_PARTICIPANTS = """
+CREATE TABLE participants (             -- who wrote to a ticket or was written to
+    ticket_id INTEGER NOT NULL REFERENCES tickets (id),
+    address TEXT NOT NULL,
+    PRIMARY KEY (ticket_id, address)
+) STRICT, WITHOUT ROWID
+"""
+
+_LINKS = """
+CREATE TABLE links (                    -- one ticket mentions another
+    ticket_id INTEGER NOT NULL REFERENCES tickets (id),
+    mentioned_id INTEGER NOT NULL REFERENCES tickets (id),
+    PRIMARY KEY (ticket_id, mentioned_id)
+) STRICT, WITHOUT ROWID
+"""
+
+_JOURNAL = """
+CREATE TABLE journal (                  -- who did what, when and why; rows are only ever added
+    id INTEGER PRIMARY KEY,
+    ticket_id INTEGER REFERENCES tickets (id),
+    message_id TEXT REFERENCES messages (id),
+    at TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    detail TEXT NOT NULL
+) STRICT
+"""
+
+_OUTBOX = """
+CREATE TABLE outbox (                   -- mail of ours
+    id INTEGER PRIMARY KEY,
+    ticket_id INTEGER REFERENCES tickets (id),  -- NULL for a digest
+    kind TEXT NOT NULL,
+    message_id TEXT NOT NULL UNIQUE,    -- the Message-ID: nothing is ever queued twice
+    recipient TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'queued',
+    tries INTEGER NOT NULL DEFAULT 0,
+    created_at TEXT NOT NULL,
+    next_try TEXT NOT NULL,
+    sent_at TEXT,
+    error TEXT NOT NULL DEFAULT '',     -- the last answer
+    content BLOB NOT NULL               -- the whole mail
+) STRICT
+"""
+
+_COUNTERS = """
+CREATE TABLE counters (                 -- the last ticket number of each year and format
+    series TEXT PRIMARY KEY,            -- the number with a sequence of 0
+    last INTEGER NOT NULL
+) STRICT, WITHOUT ROWID
+"""
+
+_MEMORY = """
+CREATE TABLE memory (                   -- small facts that outlive a restart
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID
+"""
+
+# Partial indexes hold what waits and nothing else, so that the hundred thousandth message costs what the first did.
+_INDEXES = (
+    "CREATE INDEX messages_waiting ON messages (state, ready_at_ms, received_at) WHERE ready_at_ms IS NOT NULL",
+    "CREATE INDEX messages_set_aside ON messages (outcome, received_at) WHERE outcome IN ('parked', 'quarantined')",
+    "CREATE INDEX tickets_sequence ON tickets (sequence)",
+    "CREATE INDEX tickets_created ON tickets (created_at, category)",
+    "CREATE INDEX tickets_open ON tickets (priority, due, created_at) WHERE state = 'new'",
+    "CREATE INDEX reports_ticket ON reports (ticket_id)",
+    "CREATE INDEX contents_newest ON contents (fingerprint, received_at)",
+    "CREATE INDEX indicators_ticket ON indicators (ticket_id)",
+    "CREATE INDEX indicators_value ON indicators (value)",
+    "CREATE INDEX links_mentioned ON links (mentioned_id)",
+    "CREATE INDEX journal_ticket ON journal (ticket_id)",
+    "CREATE INDEX outbox_ticket ON outbox (ticket_id)",
+    "CREATE INDEX outbox_unsent ON outbox (state, next_try, created_at) WHERE sent_at IS NULL",
+)
+
+_APPEND_ONLY = tuple(
+    f"CREATE TRIGGER journal_no_{verb} BEFORE {verb} ON journal"
+    " BEGIN SELECT RAISE (ABORT, 'the journal is append-only'); END"
+    for verb in ("UPDATE", "DELETE")
+)
+
+STEPS: dict[str, tuple[str, ...]] = {
+    "0001 messages, tickets and outbox": (
+        *(_TICKETS, _MESSAGES, _RAW_MESSAGES, _REPORTS, _CONTENTS, _INDICATORS, _PARTICIPANTS, _LINKS),
+        *(_JOURNAL, _OUTBOX, _COUNTERS, _MEMORY, *_INDEXES, *_APPEND_ONLY),
+    ),
+}
+"""Every step in order, by the name under which the file remembers it; another engine's steps have the same names."""
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the file to the newest shape, all steps in one transaction; several programs may start at once."""
+    with connection.reading():
+        if connection.one("SELECT 1 FROM sqlite_schema WHERE name = '_sqlite_migrations'"):
+            names = connection.all("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", MIGRATION_SET)
+            if STEPS.keys() <= {name for (name,) in names}:
+                return
+    # Imported here because it takes 90 ms, which every command would pay and only a new file or version needs.
+    from sqlite_utils import Database  # noqa: PLC0415 - see above
+    from sqlite_utils.migrations import Migrations  # noqa: PLC0415 - see above
+
+    migrations = Migrations(MIGRATION_SET)
+    for name, statements in STEPS.items():
+
+        @migrations(name=name)
+        def step(db: Database, statements: tuple[str, ...] = statements) -> None:
+            for statement in statements:
+                db.execute(statement)
+
+    with connection.writing():
+        migrations.apply(Database(connection.sqlite, recursive_triggers=False, execute_plugins=False))
