@@ -15,7 +15,7 @@ from typing import NoReturn, Protocol
 
 from abuse_triage.errors import TemporaryError
 from abuse_triage.mail.compose import written_address
-from abuse_triage.model.fields import host_and_port
+from abuse_triage.model.fields import host_port
 
 _IDLE_SECONDS = 5.0
 _QUIT_SECONDS = 2.0
@@ -82,7 +82,7 @@ class Smarthost:
 
     def __init__(self, address: str, *, hostname: str, timeout: float) -> None:
         """Take "host:port", our name for EHLO, and the seconds that one answer may take; nothing is opened yet."""
-        self._host, self._port = host_and_port(address)
+        self._host, self._port = host_port(address)
         self._hostname = hostname
         self._timeout = timeout
         self._smtp: smtplib.SMTP | None = None
