@@ -1,0 +1,114 @@
+"""Which ticket a message belongs to."""
+
+import pytest
+
+from abuse_triage.model.ticket import Relations, TicketRef, TicketState
+from abuse_triage.tickets.relate import Relation, relate
+
+ANA, EVE = "ana@example.org", "eve@example.net"
+
+
+def ticket(number: int, state: TicketState = TicketState.NEW, participants: tuple[str, ...] = (ANA,)) -> TicketRef:
+    """Return a ticket that exists."""
+    return TicketRef(id=number, number=f"T#2026-{number:06}", state=state, participants=participants)
+
+
+def related(
+    relations: Relations | None = None,
+    *,
+    automatic: bool = False,
+    authenticated_from: str = "",
+    sender: str = ANA,
+    previous: TicketRef | None = None,
+) -> Relation:
+    """Relate a person's message that nothing is known about, except what is given."""
+    return relate(
+        relations=relations or Relations(),
+        automatic=automatic,
+        authenticated_from=authenticated_from,
+        sender=sender,
+        previous=previous,
+    )
+
+
+def test_a_first_report_opens_a_ticket() -> None:
+    """Without relations there is a new ticket, without links, acknowledged."""
+    assert (
+        Relation(joins=None, reopens=False, links=(), reason="nothing relates it to another ticket", acknowledge=True)
+        == related()
+    )
+
+
+def test_the_null_sender_has_nobody_to_acknowledge() -> None:
+    """A new ticket from the null reverse-path is not acknowledged."""
+    assert not related(sender="").acknowledge
+
+
+def test_an_answer_to_our_mail_joins() -> None:
+    """Our signed id opens the ticket to whoever has it, and answers nobody again."""
+    relation = related(Relations(answered=ticket(1), tagged=ticket(2)), sender=EVE)
+    assert (ticket(1), False, (), False) == (relation.joins, relation.reopens, relation.links, relation.acknowledge)
+
+
+def test_a_tag_joins_a_proven_participant() -> None:
+    """The subject's number is enough for somebody on the ticket whose From is authenticated, in any case."""
+    relation = related(Relations(tagged=ticket(2)), authenticated_from=ANA.upper())
+    assert (ticket(2), False) == (relation.joins, relation.acknowledge)
+
+
+@pytest.mark.parametrize("authenticated_from", ["", EVE])
+def test_a_tag_alone_opens_no_door(authenticated_from: str) -> None:
+    """Numbers can be guessed: a stranger, or a From without proof, gets a new ticket that links the named one."""
+    relation = related(Relations(tagged=ticket(2)), authenticated_from=authenticated_from)
+    assert (None, (ticket(2),), True) == (relation.joins, relation.links, relation.acknowledge)
+    assert "not a proven participant" in relation.reason
+
+
+def test_an_empty_participant_proves_nothing() -> None:
+    """A From that nothing proves is nobody, even on a ticket with an odd participant."""
+    assert related(Relations(tagged=ticket(2, participants=("",)))).joins is None
+
+
+def test_the_same_report_again_joins_without_an_answer() -> None:
+    """The same content from the same sender is the same report."""
+    relation = related(Relations(same_sender=ticket(3), same_content=ticket(4)))
+    assert (ticket(3), False, ()) == (relation.joins, relation.acknowledge, relation.links)
+
+
+def test_another_reporter_is_never_silenced() -> None:
+    """The same content from somebody else is a ticket of its own, linked and acknowledged."""
+    relation = related(Relations(same_content=ticket(4)), sender=EVE)
+    assert (None, (ticket(4),), True) == (relation.joins, relation.links, relation.acknowledge)
+
+
+def test_each_ticket_is_linked_once() -> None:
+    """A ticket that is both named and alike appears once, different ones in order."""
+    assert (ticket(2),) == related(Relations(tagged=ticket(2), same_content=ticket(2))).links
+    assert (ticket(2), ticket(4)) == related(Relations(tagged=ticket(2), same_content=ticket(4))).links
+
+
+@pytest.mark.parametrize("state", [TicketState.RESOLVED, TicketState.CLOSED])
+@pytest.mark.parametrize("name", ["answered", "tagged", "same_sender"])
+def test_a_match_reopens_what_was_finished(state: TicketState, name: str) -> None:
+    """A person's follow-up brings a resolved or closed ticket back; a robot's joins silently."""
+    relations = Relations(**{name: ticket(5, state)})
+    reopened = related(relations, authenticated_from=ANA)
+    assert (ticket(5, state), True) == (reopened.joins, reopened.reopens)
+    assert f"the ticket was {state} and is open again" in reopened.reason
+    silent = related(relations, authenticated_from=ANA, automatic=True)
+    assert (ticket(5, state), False, False) == (silent.joins, silent.reopens, silent.acknowledge)
+    assert "joins silently" in silent.reason
+
+
+def test_a_message_tried_again_stays_where_it_is() -> None:
+    """A retry keeps its ticket whatever it looks like, reopens nothing, and may be acknowledged for the first time."""
+    previous = ticket(6, TicketState.CLOSED)
+    relation = related(Relations(answered=ticket(1), same_sender=ticket(6)), previous=previous)
+    assert (previous, False, True) == (relation.joins, relation.reopens, relation.acknowledge)
+
+
+def test_a_reason_repeats_nothing_that_was_written_to_us() -> None:
+    """Reasons go to journals and digests: no address and no subject stands in them."""
+    everything = Relations(tagged=ticket(2), same_content=ticket(4))
+    for relation in (related(everything, sender=EVE), related(Relations(answered=ticket(1)), sender=EVE)):
+        assert "@" not in relation.reason
