@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 
 from abuse_triage import config
 from abuse_triage.cli.context import State, common, json_option, pass_state
@@ -56,9 +55,8 @@ def init(folder: Path, domains: tuple[str, ...], yes: bool, **given: str | None)
         identity |= _ask(identity)
     try:
         settings = config.neutral(**identity)
-    except ValidationError as error:
-        problems = (f"{'.'.join(map(str, item['loc']))}: {item['ctx']['error']}" for item in error.errors())
-        raise InputError("\n".join(problems)) from error
+    except ConfigError as error:
+        raise InputError(str(error), advice="Nothing was written.") from error
     create(folder, settings)
     say(f"Written to {folder}: config.toml, {settings.reply.secret_file}, {settings.outbox.folder}/")
     if settings.team.example:

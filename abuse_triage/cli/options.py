@@ -29,13 +29,14 @@ def listing(command: _Command) -> _Command:
     )(command)
     return click.option(
         "--since",
-        callback=_since,
+        callback=since,
         metavar="TIME",
         help='Only newer than a time ago ("24h", "7d") or a date (2026-11-21).',
     )(command)
 
 
-def _since(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> Since | None:
+def since(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> Since | None:
+    """Parse what was typed, as a callback of click's options."""
     if value is None:
         return None
     if match := _AGO.fullmatch(value):

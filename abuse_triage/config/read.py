@@ -23,6 +23,7 @@ _WORDS = {
     "tuple_type": "should be a list in square brackets",
 }
 """What pydantic says in Python's words, in TOML's."""
+_EXAMPLE = "config.example.toml has them all"
 
 
 def load(path: Path) -> Settings:
@@ -60,6 +61,11 @@ def parse(text: str, *, name: str, folder: Path | None = None) -> Settings:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError((f"{name}: is not TOML: {error}",)) from error
+    return validate(data, name=name, folder=folder)
+
+
+def validate(data: object, *, name: str, folder: Path | None = None) -> Settings:
+    """Turn plain data into settings as `parse` does."""
     try:
         return Settings.model_validate(data, context=folder)
     except ValidationError as error:
@@ -99,11 +105,14 @@ def _problem(detail: ErrorDetails) -> str:
         close = difflib.get_close_matches(str(place[-1]), known, n=1)
         return f"there is no such key; did you mean {close[0]}?" if close else "there is no such key"
     if kind == "missing":
-        field = _section(place[:-1]).model_fields[str(place[-1])]
-        return f"is missing: {field.description or 'a table of its own'}"
+        explanation = _section(place[:-1]).model_fields[str(place[-1])].description
+        return f"is missing: {explanation or f'add a table for it; {_EXAMPLE}'}"
     if kind == "value_error":
-        return f"{detail['ctx']['error']}{_given(detail)}"
-    words = _WORDS.get(kind) or detail["msg"].removeprefix("Input ").replace("Tuple should have", "should have")
+        words = str(detail["ctx"]["error"])
+        return words if str(detail["input"]) in words else words + _given(detail)
+    if kind == "too_short":
+        return "should have at least one item"
+    words = _WORDS.get(kind) or detail["msg"].removeprefix("Input ")
     return words[0].lower() + words[1:] + _given(detail)
 
 

@@ -5,6 +5,7 @@ from datetime import time
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from abuse_triage.config.read import validate
 from abuse_triage.model.settings import Section, Settings
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def neutral(
     """Return settings for a team; what is not given is an example's, and then the whole identity counts as one.
 
     The example's constituency is documentation networks and names (RFC 5737, RFC 3849, RFC 5398). With `domains` of
-    one's own it is those alone, because nobody can guess the networks. Raises pydantic's ValidationError.
+    one's own it is those alone, because nobody can guess the networks. Raises `ConfigError`.
     """
     example = not domains or any("example" in address.split("@")[-1].split(".") for address in (incidents, enquiries))
     scope: dict[str, Any] = {"domains": tuple(domains)}
@@ -43,7 +44,7 @@ def neutral(
             ),
             "name_server": ({"name": "a.ns.example.pt", "addresses": ("203.0.113.53", "2001:db8:53::53")},),
         }
-    return Settings.model_validate(
+    return validate(
         {
             "team": {
                 "name": name,
@@ -58,7 +59,8 @@ def neutral(
                 if address
             ],
             "scope": scope,
-        }
+        },
+        name="identity",
     )
 
 

@@ -1,0 +1,182 @@
+"""`triage`: the whole decision about one message, explained; nothing is stored, sent or looked up."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from abuse_triage import pipeline
+from abuse_triage.cli.arrivals import arrival, envelope_options, mailboxes
+from abuse_triage.cli.context import State, common, json_option, pass_state
+from abuse_triage.cli.mailfiles import mails_from, mails_in
+from abuse_triage.cli.output import document, fields, show
+from abuse_triage.errors import InputError
+from abuse_triage.indicators.refang import defang, defang_text
+from abuse_triage.model.decision import Verdict
+from abuse_triage.model.message import Arrival
+from abuse_triage.model.report import Reading
+from abuse_triage.model.ticket import Outcome, Relations
+from abuse_triage.service.knowledge import knowledge_of
+
+_SHOWN = 100
+_FACTS_LEFT_OUT = ("header.", "body.", "text", "subject", "indicators.", "decision.")
+"""Shown elsewhere, or too long; --json has them."""
+
+
+@click.command()
+@click.argument(
+    "source", metavar="FILE|-", type=click.Path(exists=True, allow_dash=True, dir_okay=False, path_type=Path)
+)
+@envelope_options
+@common
+@json_option
+@pass_state
+def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[str, ...], as_json: bool) -> None:
+    """Explain what would become of one message; nothing is stored.
+
+    Earlier tickets are not looked at, so the message counts as the first about its matter.
+    """
+    settings = state.settings()
+    knowledge = knowledge_of(settings)
+    limit = settings.smtp.max_message
+    mails = mails_from(sys.stdin.buffer, "-", limit) if str(source) == "-" else mails_in(source, limit)
+    mail = next(mails, None)
+    if mail is None:
+        raise InputError(f"there is no message in {source}")
+    message = arrival(mail, sender, mailboxes(settings, recipients))
+    reading = pipeline.read(message.raw, settings.limits)
+    keys = pipeline.keys(reading, message, knowledge)
+    decision = pipeline.judge(reading, message, keys, knowledge)
+    outcome = pipeline.decide(
+        reading, message, keys, Relations(), knowledge, lease="", previous=None, now=datetime.now(UTC)
+    )
+    if as_json:
+        document(
+            {
+                "envelope": message.envelope,
+                "facts": decision.facts,
+                "indicators": [
+                    {"indicator": indicator, "scope": scope}
+                    for indicator, scope in zip(reading.indicators, decision.scopes, strict=True)
+                ],
+                "markings": reading.markings,
+                "outcome": outcome.kind,
+                "acknowledgement": {"to": [mail.recipient for mail in outcome.outgoing], "refused": outcome.refused},
+                "reading": {"format": reading.report.format, "defects": reading.defects, "limits": reading.limits},
+                "verdict": decision.verdict,
+            }
+        )
+        return
+    _message(message, reading)
+    _facts(decision)
+    _category(decision.verdict, outcome)
+    _rules(decision.verdict)
+    _tlp_and_priority(decision, reading)
+    _indicators(reading, decision)
+    _acknowledgement(outcome)
+
+
+def _message(message: Arrival, reading: Reading) -> None:
+    show("What came in")
+    report = reading.report
+    fields(
+        [
+            ("subject", _short(reading.subject)),
+            ("From", f"{reading.sender.name} <{reading.sender.email}>".strip()),
+            ("envelope", f"from <{message.envelope.sender}> to {', '.join(message.envelope.recipients)}"),
+            ("read as", f"{report.format}: {report.reason}"),
+            ("language", report.language or "not recognised"),
+            ("attachments", ", ".join(_short(f"{item.name} ({item.content_type})") for item in reading.attachments)),
+            ("odd", "; ".join(reading.defects)),
+            ("cut off", "; ".join(reading.limits)),
+        ],
+        indent=2,
+    )
+
+
+def _facts(decision: pipeline.Decision) -> None:
+    _section("What the rules could see, besides the text")
+    fields(
+        (
+            (name, _value(value))
+            for name, value in sorted(decision.facts.items())
+            if value not in ("", 0, False, ()) and not name.startswith(_FACTS_LEFT_OUT)
+        ),
+        indent=2,
+    )
+
+
+def _category(verdict: Verdict, outcome: Outcome) -> None:
+    _section(f"Decided: {verdict.category}{f' ({verdict.type})' if verdict.type else ''}")
+    scores = ", ".join(f"{category} {score}" for category, score in verdict.scores)
+    fields(
+        [
+            ("outcome", f"{outcome.kind}, {verdict.kind}: {outcome.reason}"),
+            ("because", verdict.reason),
+            ("evidence", scores or "none"),
+            ("review", "a person should look" if verdict.review else ""),
+            ("tags", ", ".join(verdict.tags)),
+            ("queue", verdict.queue),
+            ("assign", verdict.assign),
+        ],
+        indent=2,
+    )
+
+
+def _rules(verdict: Verdict) -> None:
+    _section("Rules that spoke, in their order")
+    if not verdict.trace:
+        show("  none")
+    for entry in verdict.trace:
+        shadow = "" if entry.applied else "  (in shadow: counted for nothing)"
+        show(f"  {entry.phase}: {entry.effect}{shadow}")
+        show(f"    {entry.rule}  ({entry.file}:{entry.line})")
+        show(f"    why: {entry.why}")
+        for fact, words in entry.because:
+            show(f"    because {fact}: {defang_text(words)}")
+
+
+def _tlp_and_priority(decision: pipeline.Decision, reading: Reading) -> None:
+    verdict = decision.verdict
+    _section(f"{verdict.tlp.label}, priority {verdict.priority.upper()}")
+    for marking in reading.markings:
+        show(f"  marked {marking.tlp.label} in the {marking.place}: {_short(marking.seen)}")
+    if not verdict.tlp_marked:
+        show(f"  not marked; {decision.mailbox.default_tlp.label} is the default of {decision.mailbox.address}")
+    for entry in verdict.trace:
+        if entry.applied and ("tlp" in entry.effect.lower() or "priority" in entry.effect.lower()):
+            show(f"  {entry.rule}: {entry.effect}")
+
+
+def _indicators(reading: Reading, decision: pipeline.Decision) -> None:
+    omitted = f", {reading.omitted} more omitted" if reading.omitted else ""
+    _section(f"Indicators: {len(reading.indicators)}{omitted} (* is yours)")
+    for indicator, scope in zip(reading.indicators, decision.scopes, strict=True):
+        places = ", ".join(indicator.places)
+        show(f"  {'*' if scope.ours else ' '} {indicator.kind.value:6} {defang(indicator.value)}  [{places}]")
+        if scope.reason:
+            show(f"             {defang_text(scope.reason)}")
+
+
+def _acknowledgement(outcome: Outcome) -> None:
+    if outcome.refused:
+        _section("No acknowledgement")
+        show(f"  {outcome.refused}")
+    else:
+        _section(f"Acknowledged to {', '.join(mail.recipient for mail in outcome.outgoing)}")
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return defang_text(_short(", ".join(map(str, value))))
+    return defang_text(_short(str(value)))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _section(title: str) -> None:
+    show()
+    show(title)
