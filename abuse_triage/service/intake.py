@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import random
 import resource
 import time
 from collections.abc import Callable
@@ -75,6 +76,7 @@ class Intake:
         self._commit = commit
         self._checked = float("-inf")
         self._full = ""
+        self._chance = random.Random()  # noqa: S311 - ids have to differ, they need not be secret
 
     def mailbox(self, address: str) -> str:
         """Return the configured mailbox, in lower case, that an address means, "" for none.
@@ -107,7 +109,7 @@ class Intake:
     async def accept(self, envelope: Envelope, raw: bytes) -> str:
         """Make a message durable and return its id; raises `TemporaryError`."""
         now = time.time_ns()
-        message_id = new_id(now // 1_000_000, int.from_bytes(os.urandom(10), "big"))
+        message_id = new_id(now // 1_000_000, self._chance.getrandbits(80))
         received_at = datetime.fromtimestamp(now / 1e9, UTC)
         try:
             await self._commit.accept(Arrival(id=message_id, received_at=received_at, envelope=envelope, raw=raw))
