@@ -1,0 +1,101 @@
+"""IP addresses in running text, and what only looks like them."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
+
+from abuse_triage.indicators.grammar import IPV4, IPV6_BODY, IPV6_HEAD_REVERSED, IPV6_SIGN
+from abuse_triage.indicators.ranges import Address
+from abuse_triage.indicators.special import plain
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_VERSION = ("version", "versão", "versao", "release", "build", "firmware", " v", "\nv", "(v")
+_LONGEST_IPV6 = 45  # eight groups of four with an IPv4 tail
+_LONGEST_PRODUCT = 32
+
+
+class Found(NamedTuple):
+    """An address at `start` to `end` of a text."""
+
+    start: int
+    end: int
+    address: Address
+
+
+def ipv4_in(text: str, start: int, end: int) -> Iterator[Found]:
+    """Yield the IPv4 addresses in a run of labels that begins with one.
+
+    It may be alone, a range ("192.0.2.1-192.0.2.20"), or followed by a port as tcpdump writes it ("192.0.2.1.443 > ").
+    Four numbers that are a version or a netmask are none, and neither are numbers with leading zeros.
+    """
+    run = text[start:end]
+    if IPV4.fullmatch(run):
+        if not _is_number(text, start):
+            yield Found(start, end, IPv4Address(run))
+        return
+    address, _, port = run.rpartition(".")
+    if IPV4.fullmatch(address) and port.isdigit():
+        if text.startswith((" > ", ": "), end) or text[max(0, start - 3) : start].endswith(("> ", "IP ")):
+            yield Found(start, start + len(address), IPv4Address(address))
+        return
+    if any(char.isalpha() for char in run):
+        return
+    for piece in run.split("-"):
+        if IPV4.fullmatch(piece):
+            yield Found(start, start + len(piece), IPv4Address(piece))
+        start += len(piece) + 1
+
+
+def _is_number(text: str, start: int) -> bool:
+    if text[start - 1 : start] == "/":
+        if text[start - 2 : start - 1].isdigit():
+            return text.startswith("255.", start)  # "192.0.2.0/255.255.255.0"
+        before = text[max(0, start - 1 - _LONGEST_PRODUCT) : start - 1]
+        product = before[len(before.rstrip(_LETTERS)) :]
+        return product[:1].isupper()  # "Chrome/120.0.0.0" (RFC 9110 section 10.1.5), but not "tcp/192.0.2.1"
+    return text[max(0, start - 16) : start].rstrip(' .:="').lower().endswith(_VERSION)
+
+
+def ipv6_in(text: str) -> Iterator[Found]:
+    """Yield the IPv6 addresses of a text; an IPv4-mapped one as the IPv4 address that it is.
+
+    Times, hardware addresses, fingerprints and "A::B" are none: an address has "::" or eight groups, a digit, and a
+    group of three or more. Prefix lengths, zones and ports are left out.
+    """
+    done = 0
+    for sign in IPV6_SIGN.finditer(text):
+        if sign.start() < done:
+            continue
+        head = IPV6_HEAD_REVERSED.match(text[max(done, sign.start() - _LONGEST_IPV6) : sign.start()][::-1])
+        start = sign.start() - (head.end() if head else 0)
+        body = IPV6_BODY.match(text, start)
+        if body is None:
+            continue
+        done = body.end()
+        found = _ipv6(text, start, body[0])
+        if found:
+            yield found
+
+
+def _ipv6(text: str, start: int, seen: str) -> Found | None:
+    behind = text[start + len(seen) : start + len(seen) + 1]
+    if behind.isalnum() or behind in {"_", ":"}:
+        return None
+    before = text[start - 1 : start]
+    if before.isalnum() or before == "_":  # the end of a key: "IPv6:2001:db8::1", "src:2001:db8::1"
+        key = seen.find(":") + 1
+        start, seen = start + key, seen[key:]
+    if seen.startswith(":") and not seen.startswith("::"):
+        start, seen = start + 1, seen[1:]
+    if seen.endswith(":") and not seen.endswith("::"):
+        seen = seen[:-1]
+    groups = seen.partition(".")[0].split(":")
+    if not any(char.isdigit() for char in seen) or not (seen.startswith("::") or max(map(len, groups)) > 2):
+        return None
+    # As it stands, or without the port that tcpdump puts behind a dot.
+    for candidate in (seen, seen.rpartition(".")[0]):
+        try:
+            return Found(start, start + len(candidate), plain(IPv6Address(candidate)))
+        except ValueError:
+            continue
+    return None
