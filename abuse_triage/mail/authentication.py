@@ -31,8 +31,8 @@ def results(headers: Sequence[Header], authserv_id: str) -> Authentication:
 
     Only the topmost Authentication-Results with `authserv_id` (compared without case) counts: an MTA puts its own field
     on top and removes those that others made in its name (RFC 8601 section 5); all the rest are claims. Where a method
-    has several results, as DKIM has with several signatures, "pass" wins, then the first. An empty `authserv_id` believes
-    nothing.
+    has several results, as DKIM has with several signatures, "pass" wins, then the first. An empty `authserv_id`
+    believes nothing.
     """
     own = authserv_id.strip().lower()
     for header in headers:

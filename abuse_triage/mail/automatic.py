@@ -38,7 +38,7 @@ _SUBJECTS_OF_BOUNCES = (
     "returned mail:", "warning: could not send message", "unzustellbar", "mail non recapitabile",
     "não é possível entregar", "não entregue:", "mensagem não entregue", "no se puede entregar",
 )  # fmt: skip
-"""Beginnings of subjects; what a person may write about a parcel or a forged notice ("delivery problem") is left out."""
+"""Beginnings of subjects; what people write about parcels or forged notices ("delivery problem") is not among them."""
 _SUBJECTS_OF_REPLIES = (
     "auto:", "auto reply", "auto-reply", "autoreply", "automatic reply", "automated reply", "auto response",
     "auto-response", "autoresponse", "automated response", "automatic response", "out of office", "out-of-office",
