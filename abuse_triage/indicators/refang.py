@@ -191,3 +191,17 @@ def defang(value: str) -> str:
     if at:
         return f"{local}[@]{host.replace('.', '[.]')}"
     return value.replace(":", "[:]").replace(".", "[.]")
+
+
+_LIVE = re.compile(r"(?<=[^\W_])\.(?=[^\W_])|(?<=\S)@(?=\S)|(?i:http(?=s?:))|(?<!http)(?<!https):(?=//)")
+"""What makes a program see a link in a text: dots inside names, the "@" of addresses, schemes."""
+_DEAD = {".": "[.]", "@": "[@]", ":": "[:]"}
+
+
+def defang_text(text: str) -> str:
+    """Write a stranger's text on one line so that no program makes links of it, without control characters.
+
+    Unlike `defang` it cannot be undone: every dot between two letters or digits is bracketed, wherever it stands.
+    """
+    line = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(_LIVE.sub(lambda match: _DEAD.get(match[0], "hxxp"), line).split())

@@ -22,7 +22,7 @@ _SINGLE_BYTE = frozenset(
 _MULTI_BYTE = frozenset(["utf_8", "gb18030", "big5hkscs", "cp932", "cp949", "cp950", "euc_jp"])
 _STATEFUL = frozenset(["iso2022_jp", "iso2022_kr", "hz", "utf_16", "utf_16_le", "utf_16_be", "utf_32"])
 """Codecs in which ASCII bytes may mean something else."""
-_ALLOWED = _SINGLE_BYTE | _MULTI_BYTE | _STATEFUL | frozenset(_SUPERSETS.values())
+CODECS = _SINGLE_BYTE | _MULTI_BYTE | _STATEFUL | frozenset(_SUPERSETS.values())
 _SEPARATORS = re.compile(r"[^a-z0-9.]+")
 
 
@@ -36,7 +36,7 @@ def codec(declared: str) -> str:
     name = _SEPARATORS.sub("_", declared[:60].lower()).strip("_")
     name = aliases.get(name, name)
     name = _SUPERSETS.get(name, name)
-    return name if name in _ALLOWED else ""
+    return name if name in CODECS else ""
 
 
 def text(data: bytes, declared: str = "") -> tuple[str, str]:

@@ -101,7 +101,7 @@ class Reading:
     """Everything that the reader process found in one message; all of it is the sender's claim, none of it is proven.
 
     `fingerprint` is a hash of subject, text and attachments, equal for the same content sent twice. `omitted` counts
-    the indicators beyond the limit. `readable` is False where decoding gave up and only the raw message is left.
+    the indicators beyond the limit. `part_types` are the content types of all parts, in order. `readable` is False where decoding gave up and only the raw message is left.
     """
 
     headers: tuple[Header, ...]
@@ -117,6 +117,7 @@ class Reading:
     markings: tuple[Marking, ...]
     attachments: tuple[Attachment, ...]
     fingerprint: str
+    part_types: tuple[str, ...] = ()
     omitted: int = 0
     readable: bool = True
     defects: tuple[str, ...] = ()

@@ -123,6 +123,7 @@ class GroupCommit:
                 while jobs := self._next_batch():
                     self._work(store, jobs)
                     self._loop.call_soon_threadsafe(self._settle, jobs)
+                    del jobs  # while this thread waits for more, it must not hold on to 25 MB
             finally:
                 store.close()
         finally:

@@ -1,0 +1,357 @@
+"""The way of a message on one page: bytes → reading → verdict → outcome. Everything here is a function of values."""
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from abuse_triage import reports
+from abuse_triage.indicators.extract import extract
+from abuse_triage.indicators.refang import defang_text
+from abuse_triage.indicators.scope import Constituency
+from abuse_triage.mail import authentication, automatic, thread
+from abuse_triage.mail.compose import written_address
+from abuse_triage.mail.decode import decode
+from abuse_triage.model.decision import Priority, TicketKind, Verdict
+from abuse_triage.model.message import Address, Arrival
+from abuse_triage.model.report import Reading, Scope
+from abuse_triage.model.settings import LimitSettings, Mailbox, Settings
+from abuse_triage.model.ticket import (
+    JournalEntry,
+    Outcome,
+    OutcomeKind,
+    Outgoing,
+    RelationKeys,
+    Relations,
+    ScopedIndicator,
+    TicketDraft,
+    TicketRef,
+)
+from abuse_triage.replies.acknowledgement import acknowledge
+from abuse_triage.replies.missing import missing
+from abuse_triage.reports.marking import markings
+from abuse_triage.reports.reading import fingerprint, texts
+from abuse_triage.rules.evaluate import evaluate
+from abuse_triage.rules.facts import Facts, facts_of
+from abuse_triage.rules.ruleset import Ruleset
+from abuse_triage.tickets.number import year_of
+from abuse_triage.tickets.relate import Relation, relate
+
+_SUMMARY = 200
+ACTOR = "triage"
+"""Who the journal names for what the daemon does by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """One generation of what decisions are made with; `secret` signs our Message-IDs."""
+
+    settings: Settings
+    ruleset: Ruleset
+    constituency: Constituency
+    secret: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What was decided about one message, before it is told what it relates to."""
+
+    facts: Facts
+    verdict: Verdict
+    scopes: tuple[Scope, ...]
+    refusal: automatic.Refusal | None
+    mailbox: Mailbox
+
+
+def read(raw: bytes, limits: LimitSettings) -> Reading:
+    """Decode, read and extract: everything that touches the bytes of a stranger, done in the reader process."""
+    mail = decode(raw, limits)
+    report = reports.read(mail, limits)
+    indicators, omitted = extract(texts(mail, limits), limits.indicators)
+    return Reading(
+        headers=mail.headers,
+        subject=mail.subject,
+        sender=mail.senders[0] if mail.senders else Address("", ""),
+        message_id=mail.message_id,
+        in_reply_to=mail.in_reply_to,
+        references=mail.references,
+        date=mail.date,
+        content_type=mail.content_type,
+        report=report,
+        indicators=indicators,
+        omitted=omitted,
+        markings=markings(mail, report),
+        attachments=reports.attachments(mail),
+        part_types=tuple(part.content_type for part in mail.parts),
+        fingerprint=fingerprint(mail, hashlib.sha256(raw).hexdigest()),
+        defects=mail.defects,
+        limits=mail.limits,
+    )
+
+
+def keys(reading: Reading, arrival: Arrival, knowledge: Knowledge) -> RelationKeys:
+    """Name what may connect a message with tickets; ids that we did not sign are left out."""
+    settings = knowledge.settings
+    answered = dict.fromkeys((*reading.in_reply_to, *reversed(reading.references)))
+    return RelationKeys(
+        our_message_ids=tuple(own for own in answered if thread.is_own(own, knowledge.secret)),
+        numbers=thread.ticket_numbers(reading.subject, settings.tickets.number, settings.team.ticket_prefix),
+        fingerprint=reading.fingerprint,
+        sender=arrival.envelope.sender,
+        since=arrival.received_at - settings.tickets.duplicate_window,
+    )
+
+
+def judge(reading: Reading, arrival: Arrival, keys: RelationKeys, knowledge: Knowledge) -> Decision:
+    """Look up what is known offline and let the rules decide."""
+    settings = knowledge.settings
+    mailbox = _mailbox(settings, arrival)
+    refusal = automatic.refusal(
+        reading.headers,
+        reading.content_type,
+        reading.sender,
+        arrival.envelope,
+        own_addresses=_own_addresses(settings),
+        part_types=reading.part_types,
+        text=reading.report.new_text or reading.report.text,
+    )
+    scopes = tuple(knowledge.constituency.of(indicator) for indicator in reading.indicators)
+    facts = facts_of(
+        reading,
+        arrival.envelope,
+        scopes,
+        mailbox=mailbox.address,
+        mailbox_kind=mailbox.kind,
+        automatic_kind=refusal.kind if refusal else "",
+        authentication=asdict(authentication.results(reading.headers, settings.smtp.authserv_id)),
+        truncated=arrival.truncated,
+        answers_ours=bool(keys.our_message_ids),
+        mentions_ticket=bool(keys.numbers),
+    )
+    marked = max((marking.tlp for marking in reading.markings), default=None)
+    verdict = evaluate(knowledge.ruleset, facts, kind=mailbox.kind, default_tlp=mailbox.default_tlp, marked=marked)
+    return Decision(facts=facts, verdict=verdict, scopes=scopes, refusal=refusal, mailbox=mailbox)
+
+
+def decide(
+    reading: Reading,
+    arrival: Arrival,
+    keys: RelationKeys,
+    relations: Relations,
+    knowledge: Knowledge,
+    *,
+    lease: str,
+    previous: TicketRef | None,
+    now: datetime,
+) -> Outcome:
+    """Turn a reading into the outcome that the store keeps; the same values always give the same outcome."""
+    decision = judge(reading, arrival, keys, knowledge)
+    relation = relate(
+        relations=relations,
+        automatic=decision.refusal is not None,
+        authenticated_from=_authenticated(reading, decision.facts),
+        sender=arrival.envelope.sender,
+        previous=previous,
+    )
+    verdict = decision.verdict
+    draft = _draft(reading.subject, arrival, decision.mailbox, verdict, knowledge.settings)
+    kind = OutcomeKind.OPENED
+    if relation.joins is not None:
+        kind = OutcomeKind.JOINED
+    elif verdict.parked:
+        kind = OutcomeKind.PARKED
+    refused = _refused(arrival, decision, relation, knowledge.settings, kind)
+    outgoing = () if refused else (_acknowledgement(reading, arrival, decision, knowledge, now),)
+    return Outcome(
+        message_id=arrival.id,
+        lease=lease,
+        kind=kind,
+        reason=relation.reason if relation.joins else verdict.parked or verdict.reason,
+        format=reading.report.format,
+        verdict=verdict,
+        facts=_stored_facts(reading, decision),
+        keys=keys,
+        assumed=relations,
+        opens=draft if kind is OutcomeKind.OPENED else None,
+        joins=relation.joins.id if relation.joins else None,
+        updates=draft if relation.joins and previous else None,
+        reopens=relation.reopens,
+        links=tuple(ticket.id for ticket in relation.links),
+        indicators=tuple(
+            ScopedIndicator(
+                kind=indicator.kind, value=indicator.value, registrable=indicator.registrable, scope=scope
+            )
+            for indicator, scope in zip(reading.indicators, decision.scopes, strict=True)
+        ),
+        journal=_journal(kind, verdict, relation, refused, now),
+        outgoing=outgoing,
+        participants=tuple(
+            dict.fromkeys(address for address in (arrival.envelope.sender, reading.sender.email) if address)
+        ),
+        refused=refused,
+    )
+
+
+def quarantine(
+    arrival: Arrival, error: str, knowledge: Knowledge, *, lease: str, previous: TicketRef | None, now: datetime
+) -> Outcome:
+    """Make the outcome of a message that could not be read: a ticket that says so, and no acknowledgement yet."""
+    mailbox = _mailbox(knowledge.settings, arrival)
+    reason = f"unreadable report: {error}"
+    draft = TicketDraft(
+        kind=mailbox.kind,
+        category="other",
+        type="other:undetermined",
+        tlp=mailbox.default_tlp,
+        tlp_marked=False,
+        priority=Priority.P3,
+        review=True,
+        summary=f"unreadable report (message {arrival.id})",
+        reporter=arrival.envelope.sender,
+        mailbox=mailbox.address,
+        due=_due(arrival, Priority.P3, knowledge.settings),
+        year=year_of(arrival.received_at, knowledge.settings.team.timezone),
+    )
+    return Outcome(
+        message_id=arrival.id,
+        lease=lease,
+        kind=OutcomeKind.QUARANTINED,
+        reason=reason,
+        format="unreadable",
+        verdict=None,
+        facts="{}",
+        keys=RelationKeys(
+            our_message_ids=(),
+            numbers=(),
+            fingerprint=hashlib.sha256(arrival.raw).hexdigest(),
+            sender=arrival.envelope.sender,
+            since=now,
+        ),
+        assumed=Relations(),
+        opens=None if previous else draft,
+        joins=previous.id if previous else None,
+        journal=(JournalEntry(at=now, actor=ACTOR, action="quarantined", detail=reason),),
+        participants=(arrival.envelope.sender,) if arrival.envelope.sender else (),
+        refused="it could not be read; it is acknowledged when a retry succeeds",
+    )
+
+
+def _mailbox(settings: Settings, arrival: Arrival) -> Mailbox:
+    """Return the mailbox that a message was sent to: the first configured one among its recipients."""
+    recipients = set(arrival.envelope.recipients)
+    return next((mailbox for mailbox in settings.mailbox if mailbox.address.lower() in recipients), settings.mailbox[0])
+
+
+def _own_addresses(settings: Settings) -> frozenset[str]:
+    return frozenset(
+        address.lower() for address in (*(mailbox.address for mailbox in settings.mailbox), settings.reply.sender) if address
+    )
+
+
+def _authenticated(reading: Reading, facts: Facts) -> str:
+    """Return the From address where DMARC, by our own MTA's word, proves its domain; "" otherwise."""
+    return reading.sender.email if facts["auth.dmarc"] == "pass" else ""
+
+
+def _due(arrival: Arrival, priority: Priority, settings: Settings) -> datetime:
+    return arrival.received_at + settings.tickets.response[priority]
+
+
+def _draft(subject: str, arrival: Arrival, mailbox: Mailbox, verdict: Verdict, settings: Settings) -> TicketDraft:
+    return TicketDraft(
+        kind=verdict.kind,
+        category=verdict.category,
+        type=verdict.type,
+        tlp=verdict.tlp,
+        tlp_marked=verdict.tlp_marked,
+        priority=verdict.priority,
+        review=verdict.review,
+        summary=defang_text(subject)[:_SUMMARY],
+        reporter=arrival.envelope.sender,
+        mailbox=mailbox.address,
+        due=_due(arrival, verdict.priority, settings),
+        year=year_of(arrival.received_at, settings.team.timezone),
+    )
+
+
+def _refused(
+    arrival: Arrival, decision: Decision, relation: Relation, settings: Settings, kind: OutcomeKind
+) -> str:
+    """Say why no acknowledgement goes out; "" where one does."""
+    if decision.refusal is not None:
+        return decision.refusal.reason
+    if kind is OutcomeKind.PARKED:
+        return f"parked: {decision.verdict.parked}"
+    if not relation.acknowledge:
+        return f"{relation.reason}; only the first message of a ticket is acknowledged"
+    if not decision.verdict.acknowledge:
+        return "a rule asks for no acknowledgement"
+    if not settings.reply.enabled:
+        return "acknowledgements are switched off"
+    if not written_address(arrival.envelope.sender):
+        return "the envelope sender is no address that can stand in a header"
+    return ""
+
+
+def _acknowledgement(
+    reading: Reading, arrival: Arrival, decision: Decision, knowledge: Knowledge, now: datetime
+) -> Outgoing:
+    settings, verdict = knowledge.settings, decision.verdict
+    category = knowledge.ruleset.taxonomy.category(verdict.category)
+    incidents = (mailbox.address for mailbox in settings.mailbox if mailbox.kind is TicketKind.INCIDENT)
+    return acknowledge(
+        team=settings.team,
+        kind=verdict.kind,
+        language=reading.report.language,
+        category_names={"pt": category.pt, "en": category.en},
+        counts=Counter(indicator.kind for indicator in reading.indicators),
+        tlp=verdict.tlp,
+        tlp_marked=verdict.tlp_marked,
+        missing=missing(reading),
+        hours=round(settings.tickets.response[Priority.P3].total_seconds() / 3600),
+        message_id=thread.own_id("ack", arrival.id, knowledge.secret, settings.reply.message_id_domain),
+        sender=settings.reply.sender or decision.mailbox.address,
+        recipient=arrival.envelope.sender,
+        date=now,
+        in_reply_to=reading.message_id,
+        references=reading.references or reading.in_reply_to,
+        incident_address=next(incidents, ""),
+    )
+
+
+def _stored_facts(reading: Reading, decision: Decision) -> str:
+    """Keep the facts without the texts, which the raw message has, and what a handler needs to see besides."""
+    return json.dumps(
+        {
+            "schema": reading.schema,
+            "facts": {name: value for name, value in decision.facts.items() if not name.startswith("body.")},
+            "format_reason": reading.report.reason,
+            "date": reading.date.isoformat() if reading.date else None,
+            "missing": missing(reading),
+            "markings": [[marking.tlp.label, marking.seen, marking.place] for marking in reading.markings],
+            "attachments": [
+                [attachment.name, attachment.content_type, attachment.size, attachment.sha256]
+                for attachment in reading.attachments
+            ],
+            "omitted_indicators": reading.omitted,
+            "defects": reading.defects,
+            "limits": reading.limits,
+        },
+        ensure_ascii=False,
+    )
+
+
+def _journal(
+    kind: OutcomeKind, verdict: Verdict, relation: Relation, refused: str, now: datetime
+) -> tuple[JournalEntry, ...]:
+    """Write down what happened; a parked message has no ticket, and its reasons stand with the message."""
+    if kind is OutcomeKind.PARKED:
+        return ()
+    decided = f"{verdict.category} {verdict.type} {verdict.tlp.label} {verdict.priority.upper()}: {verdict.reason}"
+    lines = [("opened" if kind is OutcomeKind.OPENED else "joined", relation.reason), ("classified", decided)]
+    if relation.reopens:
+        lines.append(("reopened", relation.reason))
+    lines.append(("not acknowledged", refused) if refused else ("acknowledgement queued", "to the envelope sender"))
+    return tuple(JournalEntry(at=now, actor=ACTOR, action=action, detail=detail) for action, detail in lines)

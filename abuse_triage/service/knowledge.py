@@ -1,0 +1,18 @@
+"""Loads what decisions are made with: the rules, the taxonomy, the constituency and the secret of our Message-IDs."""
+
+from abuse_triage import config
+from abuse_triage.indicators.scope import Constituency
+from abuse_triage.model.settings import Settings
+from abuse_triage.pipeline import Knowledge
+from abuse_triage.rules.load import load
+
+
+def knowledge_of(settings: Settings) -> Knowledge:
+    """Build one generation; raises `ConfigError` with every problem in the rules, or `TriageError` for the secret."""
+    files, taxonomy = config.rule_files(settings)
+    return Knowledge(
+        settings=settings,
+        ruleset=load(files, taxonomy),
+        constituency=Constituency(settings.scope),
+        secret=config.secret(settings),
+    )

@@ -1,0 +1,100 @@
+"""The digest as mail: what the store knows, gathered, written and addressed to every handler."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from abuse_triage import config
+from abuse_triage.mail import thread
+from abuse_triage.mail.compose import compose
+from abuse_triage.model.settings import Settings
+from abuse_triage.model.ticket import MailKind, MailState, MessageState, OutcomeKind, Outgoing
+from abuse_triage.replies.digest import (
+    DigestInput,
+    HeldMessage,
+    RefusedAcknowledgement,
+    TroubledMail,
+    Waiting,
+    digest,
+    digest_subject,
+)
+from abuse_triage.rules import taxonomy
+from abuse_triage.store.interface import MessageFilter, Store, StoredMessage
+
+_LISTED = 200
+"""Entries of each kind that are asked for; the digest lists fewer and says how many more there are."""
+
+
+def digest_input(settings: Settings, store: Store, *, since: datetime | None, now: datetime) -> DigestInput:
+    """Gather what a digest says, from the store and the names of the taxonomy."""
+    name, text = config.taxonomy(settings)
+    names = taxonomy.parse(name, text).categories
+    gauges = store.gauges()
+    return DigestInput(
+        team=settings.team.name,
+        timezone=settings.team.timezone,
+        at=now,
+        since=since,
+        open_tickets=tuple(store.open_tickets(_LISTED)),
+        open_count=sum(gauge.count for gauge in gauges if gauge.name.startswith("tickets open")),
+        new=tuple(store.opened_since(since)) if since else (),
+        category_names={category: names[category].en for category in names},
+        unreadable=_held(store.messages(MessageFilter(states=(MessageState.QUARANTINED,), limit=_LISTED))),
+        parked=_held(store.messages(MessageFilter(outcomes=(OutcomeKind.PARKED,), since=since, limit=_LISTED))),
+        refused=tuple(
+            RefusedAcknowledgement(at=message.received_at, ticket=message.ticket, reason=message.refused)
+            for message in store.messages(MessageFilter(unanswered=True, since=since, limit=_LISTED))
+            if message.outcome is not OutcomeKind.PARKED
+        ),
+        troubled=tuple(
+            TroubledMail(id=mail.id, at=mail.created_at, ticket=mail.ticket, state=mail.state, error=mail.error)
+            for mail in store.mails((MailState.FAILED, MailState.UNKNOWN), _LISTED)
+        ),
+        waiting=tuple(
+            Waiting(name=gauge.name, count=gauge.count, oldest=gauge.oldest)
+            for gauge in gauges
+            if not gauge.name.startswith("tickets")
+        ),
+    )
+
+
+def digest_text(settings: Settings, store: Store, *, since: datetime | None, now: datetime) -> str:
+    """Write the digest as it would go out now."""
+    return digest(digest_input(settings, store, since=since, now=now))
+
+
+def digest_mails(
+    settings: Settings, store: Store, *, due: datetime, since: datetime | None, now: datetime
+) -> list[Outgoing]:
+    """Write one mail for each handler; the Message-ID is made of the time that was due and the recipient."""
+    given = digest_input(settings, store, since=since, now=now)
+    body, subject, secret = digest(given), digest_subject(given), config.secret(settings)
+    sender = settings.reply.sender or settings.mailbox[0].address
+    mails = []
+    for recipient in settings.digest.recipients:
+        key = f"{due.astimezone(ZoneInfo('UTC')).isoformat()} {recipient}"
+        message_id = thread.own_id("digest", key, secret, settings.reply.message_id_domain)
+        content = compose(
+            kind=MailKind.DIGEST,
+            message_id=message_id,
+            sender_name=settings.team.name,
+            sender=sender,
+            recipient=recipient,
+            subject=subject,
+            body=body,
+            date=now,
+        )
+        mails.append(Outgoing(kind=MailKind.DIGEST, message_id=message_id, recipient=recipient, content=content))
+    return mails
+
+
+def _held(messages: Sequence[StoredMessage]) -> tuple[HeldMessage, ...]:
+    return tuple(
+        HeldMessage(
+            id=message.id,
+            received_at=message.received_at,
+            sender=message.envelope.sender,
+            reason=message.reason or message.error,
+        )
+        for message in messages
+    )

@@ -1,0 +1,89 @@
+"""The reader process: it meets the hostile bytes, and has no database, no keys and no network.
+
+It takes frames of raw messages on standard input and answers each with a `Reading` as JSON on standard output. Once
+started it can open no file and no socket (RLIMIT_NOFILE), write no file (RLIMIT_FSIZE) and use no more memory than it
+is given (RLIMIT_AS); the CPU time of each message is limited as well (RLIMIT_CPU), so that it ends even where nobody is
+left to kill it.
+"""
+
+import codecs
+import resource
+import signal
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+from abuse_triage import pipeline
+from abuse_triage.mail.charset import CODECS
+from abuse_triage.model.report import Reading
+from abuse_triage.model.settings import LimitSettings
+from abuse_triage.service import wire
+from abuse_triage.service.failpoints import failpoint
+
+READING = TypeAdapter(Reading)
+MAX_REPLY = 32_000_000
+"""Bytes of one answer; a `Reading` within the default limits stays far below."""
+_WARM_UP = (
+    b"From: =?utf-8?q?A?= <a@example.pt>\r\nSubject: =?iso-8859-1?b?QQ==?=\r\nDate: Mon, 2 Nov 2026 10:00:00 +0000\r\n"
+    b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: text/html; charset=utf-8\r\n'
+    b"Content-Transfer-Encoding: base64\r\n\r\nPHA+aHh4cDovL2NyXHUwMGU5ZGl0b1suXWV4YW1wbGVbLl1wdDwvcD4=\r\n--b\r\n"
+    b"Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    b"hxxp://cr=C3=A9dito[.]example[.]pt 192.0.2.1 2001:db8::1 TLP:AMBER\r\n--b--\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a reader is told once, as its first frame: sizes in bytes, CPU seconds for one message."""
+
+    limits: LimitSettings
+    max_message: int
+    memory: int
+    cpu_seconds: int
+
+
+START = TypeAdapter(Start)
+
+
+def main() -> None:
+    """Read messages until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    start = START.validate_json(wire.receive(0, 1_000_000))
+    _warm_up(start.limits)
+    _confine(start.memory)
+    wire.send(1, b"ready")
+    while True:
+        try:
+            raw = wire.receive(0, start.max_message)
+        except wire.WireError:
+            return
+        failpoint("reader.read")
+        _allow_cpu(start.cpu_seconds)
+        wire.send(1, READING.dump_json(pipeline.read(raw, start.limits)))
+
+
+def _warm_up(limits: LimitSettings) -> None:
+    """Import everything that is imported late, codecs among it, because no file can be opened afterwards."""
+    for name in CODECS:
+        codecs.lookup(name)
+    READING.dump_json(pipeline.read(_WARM_UP, limits))
+
+
+def _confine(memory: int) -> None:
+    for name, value in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_NOFILE, 3),  # 0, 1 and 2 are open: nothing else can be
+    ):
+        resource.setrlimit(name, (value, value))
+
+
+def _allow_cpu(seconds: int) -> None:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit = int(used.ru_utime + used.ru_stime) + seconds + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+
+
+if __name__ == "__main__":
+    main()

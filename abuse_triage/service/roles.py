@@ -1,0 +1,144 @@
+"""What a process of each role does from its start to its end; the supervisor starts it as `python -m`."""
+
+import argparse
+import asyncio
+import fcntl
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from abuse_triage import config, logs
+from abuse_triage.errors import TriageError
+from abuse_triage.model.settings import Settings
+from abuse_triage.service import lifeline
+from abuse_triage.service.supervisor import Role
+from abuse_triage.store import open_store
+from abuse_triage.store.interface import Store
+
+log = structlog.get_logger()
+
+_LOCK_SECONDS = 60.0
+
+
+def main() -> None:
+    """Run one role with the settings that come on standard input."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("role", type=Role, choices=list(Role))
+    arguments.add_argument("--abandoned", default="")
+    arguments.add_argument("--charged", default="")
+    options = arguments.parse_args()
+    settings = lifeline.settings_from_supervisor()
+    lifeline.redirect_output()
+    logs.setup(settings.log)
+    structlog.contextvars.bind_contextvars(role=options.role.value)
+    try:
+        match options.role:
+            case Role.INTAKE:
+                _intake(settings)
+            case Role.TRIAGE:
+                _triage(settings, options.abandoned, options.charged)
+            case Role.SENDER:
+                _sender(settings)
+            case Role.SCHEDULER:
+                _scheduler(settings)
+    except TriageError as error:
+        log.critical("role-failed", error=str(error), advice=error.advice)
+        sys.exit(error.exit_code)
+
+
+def _intake(settings: Settings) -> None:
+    from abuse_triage.service.intake import run_intake
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def stop_from_thread() -> None:
+            loop.call_soon_threadsafe(stop.set)
+
+        lifeline.on_stop(stop_from_thread)
+        await run_intake(settings, lambda: _open(settings), stop, lambda: lifeline.tell("ready"))
+
+    asyncio.run(serve())
+
+
+def _triage(settings: Settings, abandoned: str, charged: str) -> None:
+    from abuse_triage.service.knowledge import knowledge_of
+    from abuse_triage.service.reading import Reader
+    from abuse_triage.service.triage import Decider, run_triage
+
+    stop = _stop_event()
+    store, reader = _open(settings), Reader(settings)
+    try:
+        if abandoned:
+            store.give_back(abandoned, charged)
+        decider = Decider(knowledge_of(settings), store, reader, announce=lifeline.tell)
+        lifeline.tell("ready")
+        run_triage(decider, store.wait, stop)
+    finally:
+        reader.close()
+        store.close()
+
+
+def _sender(settings: Settings) -> None:
+    from abuse_triage.service.sender import run_sender
+
+    stop = _stop_event()
+    with _alone(settings, Role.SENDER):
+        store = _open(settings)
+        lifeline.tell("ready")
+        run_sender(settings, store, stop)
+        store.close()
+
+
+def _scheduler(settings: Settings) -> None:
+    from abuse_triage.service.scheduler import run_scheduler
+
+    stop = _stop_event()
+    with _alone(settings, Role.SCHEDULER):
+        store = _open(settings)
+        lifeline.tell("ready")
+        run_scheduler(settings, store, stop)
+        store.close()
+
+
+def _open(settings: Settings) -> Store:
+    return open_store(settings.store.path, number_format=config.number_format(settings))
+
+
+def _stop_event() -> threading.Event:
+    stop = threading.Event()
+    lifeline.on_stop(stop.set)
+    return stop
+
+
+@contextmanager
+def _alone(settings: Settings, role: Role) -> Iterator[None]:
+    """Hold the lock of a role of which there may be only one on a store; wait for a predecessor that is ending."""
+    path = Path(f"{settings.store.path}.{role}.lock")
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    give_up = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                raise TriageError(
+                    f"another {role} works on {settings.store.path}", advice="Stop the other daemon first."
+                ) from None
+            time.sleep(0.1)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    main()
