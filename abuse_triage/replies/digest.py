@@ -91,9 +91,8 @@ def digest(given: DigestInput) -> str:
     characters and overrides of the writing direction removed; at most 50 entries of each kind are listed.
     """
     if _is_empty(given):
-        return (
-            f"{strictest(given).label}  {given.team}, {_moment(given.at, given)}: nothing to decide, nothing waits.\n"
-        )
+        moment = _moment(given.at, given)
+        return _cut(f"{strictest(given).label}  {moment}: nothing to decide, nothing waits. {given.team}") + "\n"
     heading = f"{given.team}, {_moment(given.at, given)}"
     if given.since is not None:
         heading += f", since {_moment(given.since, given)}"
@@ -149,13 +148,13 @@ def _ticket(ticket: Ticket, given: DigestInput) -> str:
     clock = f"overdue {_span(given.at - ticket.due)}" if overdue else f"due in {_span(ticket.due - given.at)}"
     start = f"{'!!' if overdue else '  '} {ticket.number}"
     if ticket.tlp >= _WITHHELD_FROM:
-        return _row(start, f"({ticket.tlp.label}: the rest is withheld)", clock)
+        return _row(start, f"({ticket.tlp.label}, withheld)", clock)
     category = given.category_names.get(ticket.category, ticket.category)
     about = [ticket.priority.upper(), "Enquiry" if ticket.kind is TicketKind.ENQUIRY else category]
     if ticket.messages > 1:
         about.append(f"{ticket.messages} messages")
     if ticket.review:
-        about.append("please review")
+        about.append("review")
     return f"{_row(start, ', '.join(about), clock)}\n{_cut(f'   {ticket.summary}')}"
 
 
@@ -220,7 +219,7 @@ def _row(start: str, middle: str, end: str) -> str:
 
 
 def _cut(text: str, width: int = WIDTH) -> str:
-    cleaned = _clean(text)
+    cleaned = _clean(text).rstrip()
     return cleaned if len(cleaned) <= width else f"{cleaned[: width - 1]}…"
 
 

@@ -12,7 +12,7 @@ _CLOCK = re.compile(r"(?<!\d)(?:[01]?\d|2[0-3])[:h][0-5]\d(?!\d)", re.ASCII)
 _ZONE = re.compile(
     r"(?<![A-Za-z])(?:UTC|GMT|WES?T|CES?T|AZOS?T|EES?T|BST|MSK|BRT|[ECMP][SD]T)(?![A-Za-z])"
     r"|[:\d][0-5]\d(?:[.,]\d{1,9})?(?:Z(?![A-Za-z])| ?[+-](?:0\d|1[0-4]):?[0-5]\d(?!\d))"
-    r"|(?:hora de Lisboa|Lisbon time|fuso hor.rio|time ?zone)",
+    r"|(?i:hora de lisboa|lisbon time|fuso hor.rio|time ?zone)",
     re.ASCII,
 )
 _UNIX_TIME = re.compile(r"(?<![\d.])1[4-9]\d{8}(?:\.\d{1,6})?(?![\d.])", re.ASCII)

@@ -148,6 +148,7 @@ def test_terminals_and_eyes_are_not_deceived(hidden: str) -> None:
     [
         f"[{NUMBER_PLACEHOLDER}] Auto: Notificação",
         f"Notificação {NUMBER_PLACEHOLDER} é",
+        f"{NUMBER_PLACEHOLDER}é",
         f"é{NUMBER_PLACEHOLDER}é {NUMBER_PLACEHOLDER}",
         f"{NUMBER_PLACEHOLDER} =?utf-8?q?x?=",
         NUMBER_PLACEHOLDER,

@@ -103,6 +103,7 @@ def test_a_prefix_is_not_a_pattern() -> None:
     """Characters of the prefix and format stand for themselves."""
     assert () == ticket_numbers("[AXB#2026+000001]", "{prefix}#{year}+{sequence:06}", "A.B")
     assert ("A.B#2026+000001",) == ticket_numbers("[a.b#2026+1]", "{prefix}#{year}+{sequence:06}", "A.B")
+    assert ("T-2026-5-PT",) == ticket_numbers("t-2026-5-pt", "{prefix}-{year}-{sequence}-PT", "T")
     assert ("7/2026",) == ticket_numbers("7/2026", "{sequence}/{year}", "A.B")
 
 
