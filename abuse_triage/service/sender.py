@@ -60,7 +60,8 @@ def run_sender(
     """Send what is due until `stop` is set; only one sender may run on a store.
 
     Raises `ConfigError` where a smarthost is configured for a team that is still an example, and `TemporaryError`
-    where the store does not answer at the start, or still does not when it is asked to stop with a result in hand.
+    where the store does not answer at the start. Later the store is asked again and again; a result that could not be
+    kept until the sender was stopped is "delivery-unknown" at the next start.
 
     Args:
         settings: the whole configuration.
