@@ -71,6 +71,8 @@ def test_nothing_is_asked_about_what_could_not_be_read() -> None:
         "Timezone: UTC+1, 10:07",
         "Fuso horário: Lisboa, pelas 22:15",
         "1795169251",
+        "9:41 GMT",
+        "from 23:59 CET on",
         "1795169251.442",
     ],
 )
@@ -90,6 +92,9 @@ def test_a_time_with_its_zone_is_enough(text: str) -> None:
         "port 10:99 UTC",
         "CHEST 25:61",
         "id 17951692511",
+        "serial 0.1795169251",
+        "192.0.2.1:22 blocked, UTC",
+        "192.0.2.10:5000 blocked, UTC",
         "telefone 1234567890",
         "",
     ],
