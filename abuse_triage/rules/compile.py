@@ -182,7 +182,9 @@ class _Asked:
             found = key_of(phrase)
             if not found:
                 self.doubt(f'nothing of "{phrase}" is a word; use re or contains_any for signs', key)
-            elif phrase.endswith("*") and len(found.rpartition(" ")[2]) < _LEAST_PREFIX:
+            elif "*" in phrase[:-1]:
+                self.doubt(f'"{phrase}": * stands at the end only; write each form of the words before it', key)
+            elif phrase.endswith("*") and len(found.strip()) < _LEAST_PREFIX:
                 self.doubt(f'"{phrase}" would be found nearly everywhere; give at least {_LEAST_PREFIX} letters', key)
         return self.compiler.words(self.name, phrases)
 

@@ -28,8 +28,8 @@ _PREFIX = {Phase.GATE: "gate", Phase.MARK: "mark", Phase.CLASSIFY: "cls", Phase.
 def load(files: Mapping[str, str], taxonomy_text: str) -> Ruleset:
     """Build a rule set from file name → text.
 
-    Files are taken in the order of their names without folders; only the gate and route phases depend on it. Names are
-    shown in errors and traces. Raises `ConfigError` with every problem as `file:line: rule: problem`.
+    Files are taken in the order given; only the gate and route phases depend on it. Names are shown in errors and
+    traces. Raises `ConfigError` with every problem as `file:line: rule: problem`.
     """
     problems: list[str] = []
     classes = None
@@ -38,9 +38,9 @@ def load(files: Mapping[str, str], taxonomy_text: str) -> Ruleset:
     except ConfigError as error:
         problems.extend(error.problems)
     parsed = []
-    for name in sorted(files, key=lambda name: (name.rpartition("/")[2], name)):
+    for name, text in files.items():
         try:
-            parsed.append(_file(read(name, files[name]), problems))
+            parsed.append(_file(read(name, text), problems))
         except ConfigError as error:
             problems.extend(error.problems)
     if classes is None or len(parsed) < len(files):
@@ -57,7 +57,7 @@ _ADVICE = "Mend the lines above and run check-config again; until then the rules
 
 
 def _generation(files: Mapping[str, str], taxonomy_text: str) -> str:
-    canonical = json.dumps([sorted(files.items()), taxonomy_text], ensure_ascii=True).replace("\\r\\n", "\\n")
+    canonical = json.dumps([list(files.items()), taxonomy_text], ensure_ascii=True).replace("\\r\\n", "\\n")
     return sha256(canonical.encode("ascii")).hexdigest()
 
 
