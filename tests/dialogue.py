@@ -26,11 +26,13 @@ import fnmatch
 import re
 import socket
 import struct
-from collections.abc import Callable
+import threading
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from abuse_triage.model.settings import Settings
+from abuse_triage.service.commit import ArrivalStore
 from abuse_triage.service.intake import run_intake
 from abuse_triage.store import open_store
 from abuse_triage.store.interface import MessageFilter
@@ -64,12 +66,22 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def hang_up(writer: asyncio.StreamWriter) -> None:
+    """Reset a connection, so that the server notices at once."""
+    linger = struct.pack("ii", 1, 0)  # socket(7): close now, forget what is unsent
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
+
+
 class BreakableStore:
     """The real store, which can be told to raise what no store should raise."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.broken = False
+        self.gate = threading.Event()
+        """Messages are stored only while it is set."""
+        self.gate.set()
 
     def __call__(self) -> "BreakableStore":
         """Open it, in the thread that will use it."""
@@ -81,6 +93,7 @@ class BreakableStore:
         """Raise, or store."""
         if self.broken:
             raise RuntimeError("password=hunter2 in table x")
+        self.gate.wait(10)
         self.accept_really(arrivals)
 
 
@@ -150,9 +163,7 @@ class Dialogue:
             case "half-close":
                 client.writer.write_eof()
             case "hang-up":
-                linger = struct.pack("ii", 1, 0)
-                client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                client.writer.close()
+                hang_up(client.writer)
             case "sleep":
                 await asyncio.sleep(float(text))
             case "store":
@@ -181,10 +192,15 @@ def _bytes(text: str) -> bytes:
     return text.encode("latin-1", "backslashreplace").decode("unicode_escape").encode("latin-1")
 
 
+def _steps(file: Path) -> list[tuple[int, str]]:
+    """Return the steps with the numbers of their lines."""
+    lines = enumerate(file.read_text("utf-8").splitlines(), 1)
+    return [(number, line) for number, line in lines if line.strip() and not line.startswith("#")]
+
+
 async def play(file: Path, folder: Path) -> None:
     """Play one file against an intake of its own."""
-    lines = [(number, line) for number, line in enumerate(file.read_text("utf-8").splitlines(), 1)]
-    steps = [(number, line) for number, line in lines if line.strip() and not line.startswith("#")]
+    steps = _steps(file)
     options = [line.removeprefix("set: ").split(" = ") for _, line in steps if line.startswith("set:")]
     settings = settings_for(folder, free_port(), **{key.replace(".", "_"): _value(value) for key, value in options})
     store = BreakableStore(settings.store.path)
@@ -204,8 +220,12 @@ def _value(text: str) -> str | int:
     return int(text) if text.isdecimal() else text
 
 
+Served = tuple[asyncio.Event, "asyncio.Task[None]"]
+"""What stops the intake, and the task that ends then."""
+
+
 @contextlib.asynccontextmanager
-async def serving(settings: Settings, open_inbox: Callable[[], object]):  # noqa: ANN201 - a context manager
+async def serving(settings: Settings, open_inbox: Callable[[], ArrivalStore]) -> AsyncIterator[Served]:
     """Run the intake while the block runs; it must end without an error."""
     stop, ready = asyncio.Event(), asyncio.Event()
     task = asyncio.create_task(run_intake(settings, open_inbox, stop, ready.set))
@@ -213,7 +233,7 @@ async def serving(settings: Settings, open_inbox: Callable[[], object]):  # noqa
     await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
     waiter.cancel()
     try:
-        yield task
+        yield stop, task
     finally:
         stop.set()
         await asyncio.wait_for(task, 20)

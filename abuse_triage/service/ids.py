@@ -30,7 +30,7 @@ class _Ids:
             if number >> _RANDOM_BITS <= self._last >> _RANDOM_BITS:
                 number = self._last + 1
             self._last = number
-        if not 0 <= number <= _LARGEST:
+        if number > _LARGEST:
             raise ValueError("the time does not fit into 48 bits")
         return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 

@@ -320,7 +320,6 @@ class SmtpSession(SMTP):
         text = MessageText(self._limits.max_message)
         with self._door.memory.share() as hold:
             reply = await self._read_text(text, hold) or await self._store(text.finish())
-        self._in_data, self._data_due = False, _NEVER
         self._set_post_data_state()
         await self.push(reply)
 
@@ -340,9 +339,7 @@ class SmtpSession(SMTP):
             elif not reply and not hold(text.size):
                 text.drop()
                 reply = "452 4.3.1 Too much mail at once, try again later"
-            if (
-                text.size > 2 * self._limits.max_message
-            ):  # it was read on only because few clients listen before the end
+            if text.size > 2 * self._limits.max_message:  # read so far because few clients listen before they end
                 await self._hang_up("max_message", reply)
                 raise ConnectionAbortedError
         return reply
@@ -366,9 +363,10 @@ class SmtpSession(SMTP):
 
     def _set_post_data_state(self) -> None:
         self.envelope = MailEnvelope()
+        self._in_data, self._data_due = False, _NEVER
 
     def _set_rset_state(self) -> None:
-        self.envelope = MailEnvelope()
+        self._set_post_data_state()
 
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
         """Take addresses apart by one bounded pattern; aiosmtpd's way is slow and raises at odd ones."""

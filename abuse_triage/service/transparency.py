@@ -18,11 +18,6 @@ class MessageText:
         self._rest = b"\r\n"  # what a dot may follow: the beginning of the text counts as the beginning of a line
         self._virtual = 2  # so many bytes of it never came
 
-    @property
-    def dropped(self) -> bool:
-        """Whether the text is gone because it was too large or `drop` was called."""
-        return self._text is None
-
     def drop(self) -> None:
         """Forget the text; what still comes is only counted."""
         self._text = None
