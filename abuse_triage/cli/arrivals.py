@@ -60,6 +60,8 @@ def _sender(_ctx: click.Context, _parameter: click.Parameter, value: str | None)
 
 
 def _bare(path: str) -> str | None:
-    """Return the address in a path, "" for the null path, None where there is none."""
+    """Return the address in a path, "" for the null path, None where there is none or something behind it."""
     found = split_path(path) if path.isprintable() else None
-    return found and ("" if found[0] == NULL_PATH else found[0])
+    if found is None or found[1]:
+        return None
+    return "" if found[0] == NULL_PATH else found[0]

@@ -44,9 +44,10 @@ _QUESTIONS = (
 @click.option("--yes", is_flag=True, help="Ask nothing; what is not given is an example's.")
 @common
 def init(folder: Path, domains: tuple[str, ...], yes: bool, **given: str | None) -> None:
-    """Write a first configuration, the secret that signs our Message-IDs, and the outbox folder.
+    """Write a first configuration.
 
-    On a terminal it asks for what the options do not say. Nothing that exists is overwritten.
+    With it come the secret that signs our Message-IDs and the outbox folder. On a terminal it asks for what the options
+    do not say. Nothing that exists is overwritten.
     """
     identity: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if domains:
@@ -143,7 +144,10 @@ def problems_of(settings: Settings, path: Path) -> list[str]:
 @json_option
 @pass_state
 def print_config(state: State, as_json: bool) -> None:
-    """Print the configuration that holds: every key, what the file does not say with its default."""
+    """Print the configuration that holds.
+
+    Every key is there, with its default where the file does not say it.
+    """
     settings = state.settings()
     if as_json:
         document(settings.model_dump(mode="json"))

@@ -24,7 +24,10 @@ _FIRST = timedelta(days=1)
 @json_option
 @pass_state
 def digest(state: State, *, preview: bool, since: Since | None, as_json: bool) -> None:  # noqa: ARG001 -- says it aloud
-    """Show the digest that handlers would get now; `serve` sends it at the configured times."""
+    """Show the digest that handlers would get now.
+
+    Nothing is sent; `serve` does that at the configured times.
+    """
     now = datetime.now(UTC)
     with state.store() as (settings, store):
         last = store.recall(LAST_DIGEST)

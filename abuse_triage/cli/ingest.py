@@ -26,9 +26,10 @@ _BATCH_BYTES = 16_000_000
 @json_option
 @pass_state
 def ingest(state: State, *, source: Path, sender: str | None, recipients: tuple[str, ...], as_json: bool) -> None:
-    """Take in mail from files, as if it had been sent: .eml, mbox, Maildir, a folder of .eml, or standard input.
+    """Take in mail from files, as if it had been sent.
 
-    Prints the id of each message once it is on the disk. A message that is taken in twice joins its ticket.
+    Known are .eml, mbox, Maildir and folders of .eml; "-" is standard input. Prints the id of each message once it is
+    on the disk. A message that is taken in twice joins its ticket.
     """
     taken: list[dict[str, object]] = []
     with state.store() as (settings, store):

@@ -1,5 +1,8 @@
 """`ticket list` and `ticket show`."""
 
+import dataclasses
+import json
+
 import click
 
 from abuse_triage.cli.context import State, common, json_option, pass_state
@@ -80,7 +83,8 @@ def show_ticket(state: State, number: str, as_json: bool) -> None:
     with state.store() as (settings, store):
         found = store.ticket(number)
     if as_json:
-        document(found)
+        reports = [{**dataclasses.asdict(report), "facts": json.loads(report.facts)} for report in found.reports]
+        document({**dataclasses.asdict(found), "reports": reports})
     else:
         _show(found, settings.team.timezone)
 

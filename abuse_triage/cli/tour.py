@@ -32,7 +32,14 @@ _REMEMBERED = 10_000
 
 
 @click.command()
-@click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("var"), show_default=True)
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("var"),
+    show_default=True,
+    help="Where all of it is.",
+)
 @click.option(
     "--samples", type=click.Path(path_type=Path, exists=True), help="Folder with messages for the first start."
 )
@@ -42,12 +49,17 @@ def tour(folder: Path, samples: Path | None) -> None:
     The first start writes a configuration with an example identity, sends the samples by SMTP, and prints a digest.
     Ctrl-C ends it; the next start goes on where it was.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in order however it is ended
     path = folder / "config.toml"
     if not path.exists():
         create(folder, config.neutral())
         say(f"Wrote {path} with an example identity.")
     settings = config.load(path)
-    with _daemon(path, folder / "daemon.log", settings), _store(settings) as store:
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        _daemon(path, folder / "daemon.log", settings),
+        _store(settings) as store,
+    ):
         say(f"The daemon listens on {settings.smtp.listen[0]}; its log is {folder / 'daemon.log'}.")
         seen: deque[str] = deque((message.id for message in store.messages(MessageFilter())), _REMEMBERED)
         if samples is not None and not store.recall(_FED):
@@ -62,11 +74,11 @@ def tour(folder: Path, samples: Path | None) -> None:
         say(
             f"\nTry:  abuse-triage --config {path} ticket list\n"
             f"      abuse-triage --config {path} ticket show 1\n"
-            f"      swaks --server {settings.smtp.listen[0]} --from you@example.org --to {settings.mailbox[0].address}\n"
+            f"      swaks --server {settings.smtp.listen[0]} --from you@example.org"
+            f" --to {settings.mailbox[0].address}\n"
             f"Acknowledgements are in {settings.outbox.folder}. Ctrl-C ends the daemon."
         )
-        with contextlib.suppress(KeyboardInterrupt):
-            _follow(store, seen, until_seen=None)
+        _follow(store, seen, until_seen=None)
     say("Stopped. The next start goes on where it was.")
 
 
@@ -74,7 +86,7 @@ def tour(folder: Path, samples: Path | None) -> None:
 def _daemon(path: Path, log: Path, settings: Settings) -> Iterator[None]:
     """Run `serve` as its own process, with its log in a file, and stop it in order at the end."""
     with log.open("ab") as stderr:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 -- this program itself
             (sys.executable, "-m", "abuse_triage", "--config", str(path), "serve"),
             stdin=subprocess.DEVNULL,
             stderr=stderr,

@@ -1,5 +1,6 @@
 """`triage`: the whole decision about one message, explained; nothing is stored, sent or looked up."""
 
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,10 @@ from abuse_triage.model.ticket import Outcome, Relations
 from abuse_triage.service.knowledge import knowledge_of
 
 _SHOWN = 100
-_FACTS_LEFT_OUT = ("header.", "body.", "text", "subject", "indicators.", "decision.")
+_FACTS_LEFT_OUT = (
+    *("body.", "decision.", "envelope.", "from.", "header.", "indicators.", "lang", "mailbox.", "marking."),
+    *("message.readable", "report.format", "subject", "text"),
+)
 """Shown elsewhere, or too long; --json has them."""
 
 
@@ -96,7 +100,7 @@ def _message(message: Arrival, reading: Reading) -> None:
 
 
 def _facts(decision: pipeline.Decision) -> None:
-    _section("What the rules could see, besides the text")
+    _section("What the rules could see besides")
     fields(
         (
             (name, _value(value))
@@ -112,8 +116,8 @@ def _category(verdict: Verdict, outcome: Outcome) -> None:
     scores = ", ".join(f"{category} {score}" for category, score in verdict.scores)
     fields(
         [
-            ("outcome", f"{outcome.kind}, {verdict.kind}: {outcome.reason}"),
             ("because", verdict.reason),
+            ("outcome", f"{outcome.kind}: {outcome.reason}" if verdict.parked else f"opens a ticket, {verdict.kind}"),
             ("evidence", scores or "none"),
             ("review", "a person should look" if verdict.review else ""),
             ("tags", ", ".join(verdict.tags)),
@@ -144,9 +148,11 @@ def _tlp_and_priority(decision: pipeline.Decision, reading: Reading) -> None:
         show(f"  marked {marking.tlp.label} in the {marking.place}: {_short(marking.seen)}")
     if not verdict.tlp_marked:
         show(f"  not marked; {decision.mailbox.default_tlp.label} is the default of {decision.mailbox.address}")
-    for entry in verdict.trace:
-        if entry.applied and ("tlp" in entry.effect.lower() or "priority" in entry.effect.lower()):
-            show(f"  {entry.rule}: {entry.effect}")
+    speaking = [entry for entry in verdict.trace if entry.applied and re.search("TLP|priority", entry.effect)]
+    for entry in speaking:
+        show(f"  {entry.effect}, says {entry.rule}")
+    if not any("priority" in entry.effect for entry in speaking):
+        show(f"  no rule speaks of the priority; {verdict.priority.upper()} is the usual one")
 
 
 def _indicators(reading: Reading, decision: pipeline.Decision) -> None:
@@ -168,6 +174,8 @@ def _acknowledgement(outcome: Outcome) -> None:
 
 
 def _value(value: object) -> str:
+    if value is True:
+        return "yes"
     if isinstance(value, tuple):
         return defang_text(_short(", ".join(map(str, value))))
     return defang_text(_short(str(value)))

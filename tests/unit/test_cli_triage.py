@@ -1,0 +1,106 @@
+"""`triage`: one decision, explained."""
+
+from pathlib import Path
+
+import pytest
+from csirt import PHISHING, VACATION, Csirt, install
+
+
+@pytest.fixture(scope="module")
+def csirt(tmp_path_factory: pytest.TempPathFactory) -> Csirt:
+    """A fresh installation."""
+    return install(tmp_path_factory.mktemp("csirt"))
+
+
+def explained(csirt: Csirt, raw: bytes, *arguments: str) -> str:
+    """Return what `triage` says of a message."""
+    return csirt.run("triage", "-", *arguments, stdin=raw).stdout
+
+
+def test_the_explanation_follows_the_way_of_the_decision(csirt: Csirt) -> None:
+    """Message, category and evidence, rules with line and words, TLP, priority, indicators, answer: in this order."""
+    expected = [
+        "read as   plain",
+        "Decided: fraud (fraud:phishing)",
+        "evidence  fraud 50",
+        "classify: fraud +50 (strong); type fraud:phishing",
+        "cls.phishing  (rules/10-test.yaml:5)",
+        "why: The word itself.",
+        "because text: phishing",
+        "TLP:GREEN, priority P3",
+        "not marked; TLP:GREEN is the default of abuse@example.pt",
+        "no rule speaks of the priority; P3 is the usual one",
+        "Indicators: 2 (* is yours)",
+        "* url    hxxps://login[.]banco-exemplo[.]pt/entrar  [body]",
+        "below .pt",
+        "* ipv4   198[.]51[.]100[.]7  [body]",
+        "AS64500",
+        "Acknowledged to anna@example.org",
+    ]
+    shown = explained(csirt, PHISHING)
+    at = -1
+
+    for text in expected:
+        assert text in shown[at + 1 :], text
+        at = shown.index(text, at + 1)
+
+
+def test_nothing_of_the_message_steers_the_terminal(csirt: Csirt) -> None:
+    """Every line of the explanation is printable."""
+    assert all(line.isprintable() for line in explained(csirt, PHISHING).splitlines())
+
+
+def test_nothing_is_stored(csirt: Csirt) -> None:
+    """A dry run leaves not even an empty store behind."""
+    explained(csirt, PHISHING)
+
+    assert not (csirt.folder / "abuse-triage.sqlite").exists()
+
+
+def test_a_refused_acknowledgement_says_why(csirt: Csirt) -> None:
+    """An automatic message is explained with the reason why nobody answers it."""
+    shown = explained(csirt, VACATION, "--sender", "robot@example.org", "--recipient", "csirt@example.pt")
+
+    assert "No acknowledgement\n  Auto-Submitted" in shown
+    assert "opens a ticket, enquiry" in shown
+    assert "  none\n" in shown
+
+
+def test_a_marking_is_shown_with_its_place(csirt: Csirt) -> None:
+    """An explicit TLP is quoted, and no default is spoken of."""
+    shown = explained(csirt, PHISHING.replace(b"Subject: ", b"Subject: [TLP:AMBER] "))
+
+    assert "TLP:AMBER, priority" in shown
+    assert "marked TLP:AMBER in the header" in shown
+    assert "not marked" not in shown
+
+
+def test_the_document_has_facts_verdict_and_trace(csirt: Csirt) -> None:
+    """--json has everything that the decision stands on."""
+    document = csirt.json("triage", "-", stdin=PHISHING)
+
+    assert "fraud" == document["verdict"]["category"]
+    assert "cls.phishing" == document["verdict"]["trace"][0]["rule"]
+    assert "anna@example.org" == document["facts"]["envelope.from"]
+    assert [True, True] == [item["scope"]["ours"] for item in document["indicators"]]
+    assert {"to": ["anna@example.org"], "refused": ""} == document["acknowledgement"]
+
+
+def test_long_values_are_cut(csirt: Csirt) -> None:
+    """A subject of a thousand characters does not fill the screen."""
+    shown = explained(csirt, b"Subject: " + b"a" * 1000 + b"\n\nText.\n")
+
+    assert "a" * 100 + "…" in shown
+    assert "a" * 101 not in shown
+
+
+def test_a_file_is_explained(csirt: Csirt, tmp_path: Path) -> None:
+    """The message may come from a file."""
+    (tmp_path / "mail.eml").write_bytes(PHISHING)
+
+    assert "Decided: fraud" in csirt.run("triage", str(tmp_path / "mail.eml")).stdout
+
+
+def test_nothing_is_no_message(csirt: Csirt) -> None:
+    """Empty input ends with exit code 65."""
+    assert "there is no message in -" in csirt.run("triage", "-", stdin=b"", code=65).stderr
