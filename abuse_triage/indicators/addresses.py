@@ -1,11 +1,11 @@
 """IP addresses in running text, and what only looks like them."""
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address
+from functools import lru_cache
+from ipaddress import IPv6Address
 from typing import NamedTuple
 
 from abuse_triage.indicators.grammar import IPV4, IPV6_BODY, IPV6_HEAD_REVERSED, IPV6_SIGN
-from abuse_triage.indicators.ranges import Address
 from abuse_triage.indicators.special import plain
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -15,11 +15,11 @@ _LONGEST_PRODUCT = 32
 
 
 class Found(NamedTuple):
-    """An address at `start` to `end` of a text."""
+    """An address at `start` to `end` of a text, in the canonical form."""
 
     start: int
     end: int
-    address: Address
+    value: str
 
 
 def ipv4_in(text: str, start: int, end: int) -> Iterator[Found]:
@@ -31,18 +31,18 @@ def ipv4_in(text: str, start: int, end: int) -> Iterator[Found]:
     run = text[start:end]
     if IPV4.fullmatch(run):
         if not _is_number(text, start):
-            yield Found(start, end, IPv4Address(run))
+            yield Found(start, end, run)
         return
     address, _, port = run.rpartition(".")
     if IPV4.fullmatch(address) and port.isdigit():
         if text.startswith((" > ", ": "), end) or text[max(0, start - 3) : start].endswith(("> ", "IP ")):
-            yield Found(start, start + len(address), IPv4Address(address))
+            yield Found(start, start + len(address), address)
         return
     if any(char.isalpha() for char in run):
         return
     for piece in run.split("-"):
         if IPV4.fullmatch(piece):
-            yield Found(start, start + len(piece), IPv4Address(piece))
+            yield Found(start, start + len(piece), piece)
         start += len(piece) + 1
 
 
@@ -79,7 +79,7 @@ def ipv6_in(text: str) -> Iterator[Found]:
 
 def _ipv6(text: str, start: int, seen: str) -> Found | None:
     behind = text[start + len(seen) : start + len(seen) + 1]
-    if behind.isalnum() or behind in {"_", ":"}:
+    if behind.isalnum() or behind == "_" or (behind == ":" and "." not in seen):
         return None
     before = text[start - 1 : start]
     if before.isalnum() or before == "_":  # the end of a key: "IPv6:2001:db8::1", "src:2001:db8::1"
@@ -89,13 +89,23 @@ def _ipv6(text: str, start: int, seen: str) -> Found | None:
         start, seen = start + 1, seen[1:]
     if seen.endswith(":") and not seen.endswith("::"):
         seen = seen[:-1]
-    groups = seen.partition(".")[0].split(":")
-    if not any(char.isdigit() for char in seen) or not (seen.startswith("::") or max(map(len, groups)) > 2):
-        return None
-    # As it stands, or without the port that tcpdump puts behind a dot.
-    for candidate in (seen, seen.rpartition(".")[0]):
-        try:
-            return Found(start, start + len(candidate), plain(IPv6Address(candidate)))
-        except ValueError:
-            continue
+    for candidate in (seen, seen.rpartition(".")[0]):  # the second without a port of tcpdump
+        value = canonical(candidate) if _is_meant(candidate) else ""
+        if value:
+            return Found(start, start + len(candidate), value)
     return None
+
+
+def _is_meant(seen: str) -> bool:
+    if not any(char.isdigit() for char in seen):
+        return False
+    return seen.startswith("::") or max(map(len, seen.partition(".")[0].split(":"))) > 2
+
+
+@lru_cache(1024)
+def canonical(seen: str) -> str:
+    """Return an IPv6 address compressed (RFC 5952), an IPv4-mapped one as IPv4 address, "" for anything else."""
+    try:
+        return plain(IPv6Address(seen)).compressed
+    except ValueError:
+        return ""

@@ -19,7 +19,7 @@ NAME = f"A-Za-z0-9_{_BEYOND_ASCII}"
 
 _LONGEST_PATH = 2048
 _QUOTES = r"\"`\u00ab\u00bb\u2018-\u201f\u2039\u203a"
-_PATH = rf"[^\s<>|\\^\x00-\x1f\x7f-\x9f{_QUOTES}\u2026\u3001\uff0c]{{0,{_LONGEST_PATH}}}+"
+_REST = rf"[^\s<>|\\^\x00-\x1f\x7f-\x9f{_QUOTES}\u2026\u3001\uff0c]{{0,{_LONGEST_PATH}}}+"
 
 RUN = re.compile(
     rf"(?<![{NAME}])(?<![{NAME}-][.-])"  # never in the middle of something longer: its end is another name
@@ -27,23 +27,32 @@ RUN = re.compile(
 )
 """Labels with dots between them, or the scheme of a URL."""
 
+OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+IPV4 = re.compile(rf"{OCTET}(?:\.{OCTET}){{3}}")
+"""Dotted decimal without leading zeros, which some programs read as octal."""
+
 AUTHORITY = re.compile(
     rf"://(?:(?P<user>[{NAME}.!$&'*+=:%~@-]{{1,128}})@)?"
     rf"(?P<host>\[[0-9A-Fa-f:.]{{2,45}}\]|[{NAME}.-]{{1,255}}+)"
     rf"(?::(?P<port>[0-9]{{1,5}}+(?![0-9]))?)?"
-    rf"(?P<path>[/?#]{_PATH})?"
 )
-"""What follows the scheme of a URL (RFC 3986 section 3); the path takes query and fragment with it."""
+"""What follows the scheme of a URL (RFC 3986 section 3.2)."""
 
-TAIL = re.compile(rf"(?::(?P<port>[0-9]{{1,5}}+))?(?P<path>/{_PATH})")
-"""What makes a URL of a host without a scheme."""
+PATH = re.compile(rf"[/?#]{_REST}")
+"""What follows the authority, query and fragment included."""
+
+TAIL = re.compile(
+    rf"(?::(?P<port>[0-9]{{1,5}}+))?(?P<path>/(?!(?:tcp|udp|TCP|UDP|{IPV4.pattern})(?![{NAME}.-])){_REST})"
+)
+"""What makes a URL of a host without a scheme: a path, but not "/tcp" or a second address."""
+
+ADDRESS_TAIL = re.compile(
+    rf"(?::(?P<port>[0-9]{{1,5}}+))?(?P<path>/(?!(?:tcp|udp|TCP|UDP)(?![{NAME}.-]))[A-Za-z~%_?]{_REST})"
+)
+"""The same behind an address, where "/24" is a prefix length and "/443" a port."""
 
 LOCAL_REVERSED = re.compile(rf"[{NAME}.+=~'&-]{{1,65}}+")
 """The local part of an e-mail address read from the "@" backwards; 65 are too many (RFC 5321 section 4.5.3.1.1)."""
-
-OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-IPV4 = re.compile(rf"{OCTET}(?:\.{OCTET}){{3}}")
-"""Dotted decimal without leading zeros, which some programs read as octal."""
 
 IPV6_SIGN = re.compile(r"::|:[0-9A-Fa-f]{1,4}+:[0-9A-Fa-f]{1,4}+:")
 """What every IPv6 address contains and neither a time nor prose does."""

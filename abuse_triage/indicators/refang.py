@@ -9,6 +9,8 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from abuse_triage.indicators.grammar import NAME
+
 SEEN_LIMIT = 500
 """Most characters of the original text that are kept with an indicator."""
 
@@ -36,6 +38,9 @@ _ANY = re.compile(
 _SPACES = 2  # at most so many on each side of "evil [.] example"
 _JOINERS = "\u200c\u200d"
 _BRACKETS = frozenset("[({<")
+_ENDS = re.compile(f"[{NAME}*-]")
+_DOT = re.compile(rf"(?<=[{NAME}*-])\.(?=[{NAME}*])")
+_BEGINS = re.compile(f"[{NAME}*]")
 
 Replacement = tuple[int, int, str]
 
@@ -62,9 +67,13 @@ class Refanged:
         return self.source[first : min(self._origin(end, at_end=True), first + SEEN_LIMIT)]
 
     def changed(self, start: int, end: int) -> bool:
-        """Tell whether anything inside `text[start:end]` was defanged."""
-        index = bisect_right(self.ends, start)
-        return index < len(self.starts) and self.starts[index] < end
+        """Tell whether anything inside `text[start:end]` was defanged; dropping what nobody sees does not count."""
+        for index in range(bisect_right(self.ends, start), len(self.starts)):
+            if self.starts[index] >= end:
+                break
+            if self.starts[index] < self.ends[index]:
+                return True
+        return False
 
     def _origin(self, offset: int, *, at_end: bool) -> int:
         # A start looks for the last replacement that begins at or before it, an end for one that begins before it.
@@ -166,12 +175,11 @@ _FORM = {
 def _may_end(text: str, index: int, done: int) -> bool:
     """Tell whether a name may go on at this place: behind a word, a wild card, or what was just replaced."""
     before = text[index - 1 : index]
-    return bool(before) and (index == done or before in "*-_" or before.isalnum())
+    return bool(before) and (index == done or _ENDS.match(before) is not None)
 
 
 def _goes_on(text: str, index: int) -> bool:
-    after = text[index : index + 1]
-    return bool(after) and (after in "*_" or after.isalnum())
+    return _BEGINS.match(text, index) is not None
 
 
 def defang(value: str) -> str:
@@ -183,14 +191,14 @@ def defang(value: str) -> str:
     scheme, separator, rest = value.partition("://")
     if separator:
         end = next((index for index, char in enumerate(rest) if char in "/?#"), len(rest))
-        authority = rest[:end].replace(".", "[.]")
+        authority = _DOT.sub("[.]", rest[:end])
         if scheme in {"http", "https"}:
             return f"hxxp{scheme[4:]}://{authority}{rest[end:]}"
         return f"{scheme}[://]{authority}{rest[end:]}"
     local, at, host = value.rpartition("@")
     if at:
-        return f"{local}[@]{host.replace('.', '[.]')}"
-    return value.replace(":", "[:]").replace(".", "[.]")
+        return f"{local}[@]{_DOT.sub('[.]', host)}"
+    return _DOT.sub("[.]", value.replace(":", "[:]"))
 
 
 _LIVE = re.compile(r"(?<=[^\W_])\.(?=[^\W_])|(?<=\S)@(?=\S)|(?i:http(?=s?:))|(?<!http)(?<!https):(?=//)")

@@ -16,9 +16,20 @@ _LABELLED = re.compile(
     re.IGNORECASE,
 )
 _LABEL_REACH = 24  # the longest text that it can match
-_ID_FIELDS = ("message-id", "in-reply-to", "references", "content-id", "x-message-id", "resent-message-id")
-_ID_KEYS = ("message-id=<", "message-id: <", "msgid=<", "cid:")
-_KEY = re.compile(r"[A-Za-z_]{1,32}=")
+_ID_FIELDS = tuple(
+    f"{field}:"
+    for field in (
+        "message-id",
+        "in-reply-to",
+        "references",
+        "content-id",
+        "report-id",
+        "x-message-id",
+        "original-message-id",
+    )
+)
+_ID_KEYS = ("message-id=<", "message-id: <", "message-id of ", "msgid=<", "cid:")
+_KEY = re.compile(r"[A-Za-z][A-Za-z_.-]{0,31}=")
 _NO_BEGINNING = ".=~'&-"  # of a local part
 _LONGEST_LOCAL = 64  # RFC 5321 section 4.5.3.1.1
 _LINE = 998  # RFC 5322 section 2.1.1: nothing looks further back for the beginning of its line
@@ -76,12 +87,11 @@ def _url(url: Url) -> Hit:
 
 
 def _address(found: Found) -> Hit:
-    kind = Kind.IPV4 if found.address.version == 4 else Kind.IPV6
-    return Hit(found.start, found.end, kind, found.address.compressed)
+    return Hit(found.start, found.end, Kind.IPV6 if ":" in found.value else Kind.IPV4, found.value)
 
 
 def _url_or_address(text: str, found: Found) -> Hit:
-    url = tail_at(text, found.start, found.end, found.address.compressed)
+    url = tail_at(text, found.start, found.end, found.value)
     return _url(url) if url else _address(found)
 
 
@@ -132,7 +142,7 @@ def _counts(refanged: Refanged, start: int, raw: str, name: str) -> bool:
     """Tell whether a bare name is meant as one; the rest of a file name or of two sentences is not."""
     first, _, suffix = raw.rpartition(".")
     file_like = suffix.lower() in FILE_SUFFIXES and registrable(name).count(".") < 2  # no file ends in ".com.pl"
-    glued = suffix.istitle() and "." not in first  # "obrigado.Com os melhores"
+    glued = suffix.istitle() and ("." not in first or first[-2:-1] == ".")  # "obrigado.Com os melhores", "P.O.Box"
     if not (file_like or glued) or name.startswith("www.") or refanged.changed(start, start + len(raw)):
         return True
     before = refanged.text[max(0, start - _LABEL_REACH) : start]
@@ -142,12 +152,12 @@ def _counts(refanged: Refanged, start: int, raw: str, name: str) -> bool:
 def _local(text: str, at: int) -> str:
     """Return the local part in front of the "@" that stands before `at`, "" where there is none."""
     match = LOCAL_REVERSED.match(text[max(0, at - _LONGEST_LOCAL - 2) : at - 1][::-1])
-    if match is None or len(match[0]) > _LONGEST_LOCAL:
+    if match is None or len(match[0]) > _LONGEST_LOCAL or match[0][0] == ".":
         return ""
     local = match[0][::-1].lstrip(_NO_BEGINNING)
     key = _KEY.match(local)
     if key and not known_tld(local.rpartition(".")[2].lower()):
-        return local[key.end() :].lstrip(_NO_BEGINNING)  # "to=maria@example.pt", but not "bounce=example.org@"
+        return local[key.end() :].lstrip(_NO_BEGINNING)  # "from=ana@example.pt", but not "bounce=example.org@"
     return local
 
 

@@ -4,16 +4,19 @@ import re
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
-from abuse_triage.indicators.grammar import AUTHORITY, IPV4, TAIL
+from abuse_triage.indicators.grammar import ADDRESS_TAIL, AUTHORITY, IPV4, PATH, TAIL
 from abuse_triage.indicators.names import canonical
 
 _KNOWN_SCHEME = re.compile(r"(?:https?|s?ftps?)$", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,15}")  # RFC 3986 section 3.1, without "+" and ".", which end words
 # Where the next field begins: an escaped quote or bracket of HTML, or a comma before a URL or an address.
 _NEXT_FIELD = re.compile(r"&(?:lt|gt|quot|#39|#34);|[,;](?=[A-Za-z]{3,5}://|[0-9]{1,3}(?:\.[0-9]{1,3}){3})")
-_CLOSES = {"'": "'", ",": ",", ";": ";"}  # a URL behind one of these ends at the next
+_SEPARATORS = frozenset(",;'")  # a URL behind one of these ends at the next
+_ENTITY = re.compile(r"&[a-z]{2,4};|&#[0-9]{1,3};")
+_LONGEST_ENTITY = 6
+_BRACKET = re.compile(r"[()\[\]{}]")
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
-_ENDS = frozenset(".,;:!?'*")
+_ENDS = ".,;:!?'*([{"
 _HIGHEST_PORT = 65535
 
 
@@ -33,19 +36,21 @@ def url_at(text: str, word: int, colon: int) -> Url | None:
     to 2048 characters; user names (at most 128 characters) and ports stay where they are.
     """
     scheme = _scheme(text[word:colon])
-    match = AUTHORITY.match(text, colon)
-    if not scheme or match is None or int(match["port"] or 0) > _HIGHEST_PORT:
+    match = AUTHORITY.match(text, colon) if scheme else None
+    if match is None or int(match["port"] or 0) > _HIGHEST_PORT:
         return None
-    host, behind, whole = _host(match)
+    host, end, whole = _host(match)
     if not host:
         return None
     start = colon - len(scheme)
-    path, end = "", behind
-    if whole:
-        path = trimmed(match["path"] or "", text[start - 1 : start])
-        end = match.start("path") + len(path) if path else match.end("port") if match["port"] else behind
     user = f"{match['user']}@" if match["user"] else ""
-    port = f":{match['port']}" if match["port"] and whole else ""
+    port, path = "", ""
+    if whole:
+        if match["port"]:
+            port, end = f":{match['port']}", match.end("port")
+        found = PATH.match(text, match.end())
+        path = trimmed(found[0], _before(text, start)) if found else ""
+        end = match.end() + len(path) if path else end
     shown = f"[{host}]" if ":" in host else host
     return Url(start, end, f"{scheme.lower()}://{user}{shown}{port}{path}", host)
 
@@ -53,18 +58,12 @@ def url_at(text: str, word: int, colon: int) -> Url | None:
 def tail_at(text: str, start: int, end: int, host: str) -> Url | None:
     """Return the URL that a host at `start` to `end` begins without a scheme; None where no path follows.
 
-    Its value gets the scheme http, which is what a browser would try. Behind an address there has to be a letter: its
-    "/24" and "/443" are a mask and a port.
+    Its value gets the scheme http, which is what a browser would try.
     """
-    match = TAIL.match(text, end)
+    match = (ADDRESS_TAIL if host[-1].isdigit() else TAIL).match(text, end)
     if match is None or int(match["port"] or 0) > _HIGHEST_PORT:
         return None
-    path = trimmed(match["path"], text[start - 1 : start])
-    word = path[1:].lower()
-    if word in {"tcp", "udp"} or (IPV4.match(word) and word[-1].isdigit()):
-        return None
-    if host[-1].isdigit() and not (word[:1].isalpha() or word[:1] in {"~", "%", "_", "?"}):
-        return None
+    path = trimmed(match["path"], _before(text, start))
     port = f":{match['port']}" if match["port"] else ""
     return Url(start, match.start("path") + len(path), f"http://{host}{port}{path}", host)
 
@@ -94,21 +93,33 @@ def _host(match: re.Match[str]) -> tuple[str, int, bool]:
     return host, end if whole else end - len(raw) + len(bare), whole
 
 
+def _before(text: str, start: int) -> str:
+    return text[max(0, start - _LONGEST_ENTITY) : start]
+
+
 def trimmed(path: str, before: str) -> str:
     """Return a path without what belongs to the sentence: punctuation, and brackets that it did not open.
 
-    `before` is the character in front of the URL: behind an apostrophe, comma or semicolon it ends at the next one.
+    `before` is what stands in front of the URL: behind an apostrophe, comma or semicolon it ends at the next one.
     """
-    closing = _CLOSES.get(before)
-    if closing:
-        path = path.partition(closing)[0]
     next_field = _NEXT_FIELD.search(path)
     if next_field:
         path = path[: next_field.start()]
-    end = len(path)
-    surplus = {close: path.count(close) - path.count(opens) for close, opens in _BRACKETS.items()}
-    while end and (path[end - 1] in _ENDS or surplus.get(path[end - 1], 0) > 0):
-        end -= 1
-        if path[end] in surplus:
-            surplus[path[end]] -= 1
-    return path[:end]
+    if before[-1:] in _SEPARATORS and not _ENTITY.search(before):
+        path = path.partition(before[-1])[0]
+    return path[: _first_unopened(path)].rstrip(_ENDS)
+
+
+def _first_unopened(path: str) -> int:
+    """Return where a bracket closes that none in the path opened, else the length of the path."""
+    depth = dict.fromkeys(_BRACKETS.values(), 0)
+    for match in _BRACKET.finditer(path):
+        char = match[0]
+        opens = _BRACKETS.get(char)
+        if opens is None:
+            depth[char] += 1
+        elif depth[opens]:
+            depth[opens] -= 1
+        else:
+            return match.start()
+    return len(path)
