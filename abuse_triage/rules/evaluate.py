@@ -53,7 +53,7 @@ def consider(
         return verdict, view
     marks = _mark(ruleset, view, trace)
     tlp = max([default_tlp if marked is None else marked, *marks.tlps])
-    decision = _classify(ruleset, view, trace, kind)
+    decision = _classify(ruleset, view, trace)
     view.add(
         {
             "decision.category": decision.category,
@@ -150,7 +150,7 @@ class _Decision:
     scores: Sequence[tuple[str, int]]
 
 
-def _classify(ruleset: Ruleset, view: View, trace: list[TraceEntry], kind: TicketKind) -> _Decision:
+def _classify(ruleset: Ruleset, view: View, trace: list[TraceEntry]) -> _Decision:
     rules = []
     for rule in ruleset.classify:
         if rule.holds(view):
@@ -166,11 +166,10 @@ def _classify(ruleset: Ruleset, view: View, trace: list[TraceEntry], kind: Ticke
         kind_of_it = _type(ruleset, rules, category)
         return _Decision(category=category, type=kind_of_it, reason=reason, review=False, scores=scores)
     otherwise = ruleset.decide.otherwise
-    review = otherwise.review
-    if not rules and kind is TicketKind.ENQUIRY:
-        review, reason = False, "enquiry: no rule recognised an incident in it"
     undetermined = ruleset.taxonomy.undetermined
-    return _Decision(category=otherwise.category, type=undetermined, reason=reason, review=review, scores=scores)
+    return _Decision(
+        category=otherwise.category, type=undetermined, reason=reason, review=otherwise.review, scores=scores
+    )
 
 
 def _points(weight: int | str) -> int:
