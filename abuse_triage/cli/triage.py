@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import click
 from abuse_triage import pipeline
 from abuse_triage.cli.arrivals import arrival, envelope_options, mailboxes
 from abuse_triage.cli.context import State, common, json_option, pass_state
-from abuse_triage.cli.mailfiles import mails_from, mails_in
+from abuse_triage.cli.mailfiles import mails_from, mails_in, return_path
 from abuse_triage.cli.output import document, fields, show
 from abuse_triage.errors import InputError
 from abuse_triage.indicators.refang import defang, defang_text
@@ -39,7 +40,8 @@ _FACTS_LEFT_OUT = (
 def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[str, ...], as_json: bool) -> None:
     """Explain what would become of one message; nothing is stored.
 
-    Earlier tickets are not looked at, so the message counts as the first about its matter.
+    Earlier tickets are not looked at, so the message counts as the first about its matter. Where the file has no
+    Return-Path and there is no --sender, the address in From stands for the envelope sender.
     """
     settings = state.settings()
     knowledge = knowledge_of(settings)
@@ -50,6 +52,9 @@ def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[
         raise InputError(f"there is no message in {source}")
     message = arrival(mail, sender, mailboxes(settings, recipients))
     reading = pipeline.read(message.raw, settings.limits)
+    assumed = sender is None and not return_path(mail.raw) and bool(reading.sender.email)
+    if assumed:  # a report that somebody saved should not look like a bounce
+        message = replace(message, envelope=replace(message.envelope, sender=reading.sender.email))
     keys = pipeline.keys(reading, message, knowledge)
     decision = pipeline.judge(reading, message, keys, knowledge)
     outcome = pipeline.decide(
@@ -72,23 +77,24 @@ def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[
             }
         )
         return
-    _message(message, reading)
+    _message(message, reading, assumed=assumed)
     _facts(decision)
-    _category(decision.verdict, outcome)
+    _category(decision.verdict)
     _rules(decision.verdict)
     _tlp_and_priority(decision, reading)
     _indicators(reading, decision)
     _acknowledgement(outcome)
 
 
-def _message(message: Arrival, reading: Reading) -> None:
+def _message(message: Arrival, reading: Reading, *, assumed: bool) -> None:
     show("What came in")
     report = reading.report
+    note = " (assumed: the address in From)" if assumed else ""
     fields(
         [
             ("subject", _short(reading.subject)),
             ("From", f"{reading.sender.name} <{reading.sender.email}>".strip()),
-            ("envelope", f"from <{message.envelope.sender}> to {', '.join(message.envelope.recipients)}"),
+            ("envelope", f"from <{message.envelope.sender}>{note} to {', '.join(message.envelope.recipients)}"),
             ("read as", f"{report.format}: {report.reason}"),
             ("language", report.language or "not recognised"),
             ("attachments", ", ".join(_short(f"{item.name} ({item.content_type})") for item in reading.attachments)),
@@ -111,14 +117,15 @@ def _facts(decision: pipeline.Decision) -> None:
     )
 
 
-def _category(verdict: Verdict, outcome: Outcome) -> None:
-    _section(f"Decided: {verdict.category}{f' ({verdict.type})' if verdict.type else ''}")
+def _category(verdict: Verdict) -> None:
+    decided = f"Decided: {verdict.category}{f' ({verdict.type})' if verdict.type else ''}"
+    _section("Parked: no ticket" if verdict.parked else decided)
     scores = ", ".join(f"{category} {score}" for category, score in verdict.scores)
     fields(
         [
             ("because", verdict.reason),
-            ("outcome", f"{outcome.kind}: {outcome.reason}" if verdict.parked else f"opens a ticket, {verdict.kind}"),
-            ("evidence", scores or "none"),
+            ("outcome", "" if verdict.parked else f"opens a ticket, {verdict.kind}"),
+            ("evidence", "" if verdict.parked else scores or "none"),
             ("review", "a person should look" if verdict.review else ""),
             ("tags", ", ".join(verdict.tags)),
             ("queue", verdict.queue),

@@ -40,9 +40,10 @@ def test_a_file_is_taken_in(csirt: Csirt, tmp_path: Path) -> None:
 
 def test_standard_input_is_taken_in(csirt: Csirt) -> None:
     """With "-" the message comes from standard input; without Return-Path the sender is null."""
-    csirt.run("ingest", "-", stdin=VACATION)
+    result = csirt.run("ingest", "-", stdin=VACATION)
 
     assert [("", VACATION)] == stored(csirt)
+    assert "1 of them without Return-Path: their sender is null" in result.stderr
 
 
 @pytest.mark.parametrize(

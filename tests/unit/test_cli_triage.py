@@ -45,6 +45,26 @@ def test_the_explanation_follows_the_way_of_the_decision(csirt: Csirt) -> None:
         at = shown.index(text, at + 1)
 
 
+def test_a_saved_report_is_not_taken_for_a_bounce(csirt: Csirt) -> None:
+    """Without Return-Path, the address in From stands for the envelope sender, and that is said."""
+    shown = explained(csirt, PHISHING.partition(b"\n")[2])
+
+    assert "from <anna@example.org> (assumed: the address in From) to abuse@example.pt" in shown
+    assert "Acknowledged to anna@example.org" in shown
+    assert "(assumed" not in explained(csirt, PHISHING)
+
+
+def test_a_parked_message_says_so(tmp_path: Path) -> None:
+    """With the shipped rules a bounce opens no ticket."""
+    csirt = install(tmp_path)
+    csirt.path.write_text(csirt.path.read_text("utf-8").replace('paths = ["rules"]', "paths = []"), "utf-8")
+
+    shown = explained(csirt, VACATION, "--sender", "")
+
+    assert "Parked: no ticket\n  because  parked: " in shown
+    assert "gate: park: " in shown
+
+
 def test_nothing_of_the_message_steers_the_terminal(csirt: Csirt) -> None:
     """Every line of the explanation is printable."""
     assert all(line.isprintable() for line in explained(csirt, PHISHING).splitlines())
