@@ -34,14 +34,14 @@ class _Entry:
         """Return the mailbox, None where no address is in sight."""
         if self.angle:
             # A source route ends with a colon (RFC 5322 section 4.4).
-            return Address(_name(self.words), _address(self.angle.rpartition(":")[2]))
+            return Address(_name(self.words), _address("".join(self.angle.rpartition(":")[2].split())))
         bare = "".join(self.written).strip()
-        if email := _address(bare):
-            return Address(_name(self.comment), email)
         for word in bare.split():
             if email := _address(word):
-                return Address(_name([bare.replace(word, "", 1)]), email)
-        return None
+                return Address(_name([bare.replace(word, "", 1)]) or _name(self.comment), email)
+        # White space around "@" and dots is allowed in old mail (RFC 5322 section 4.4).
+        email = _address("".join(bare.split()))
+        return Address(_name(self.comment), email) if email else None
 
 
 def addresses(value: str) -> tuple[Address, ...]:
@@ -73,8 +73,8 @@ def addresses(value: str) -> tuple[Address, ...]:
             if len(found) >= MOST_ADDRESSES:
                 break
             entry = _Entry(words=[] if mailbox or not entry.words else [*entry.words, ", "])
-    if not found and entry.words:
-        found.append(Address(_name(entry.words), ""))
+    if not found and (name := _name(entry.words)):
+        found.append(Address(name, ""))
     return tuple(found)
 
 
@@ -101,11 +101,10 @@ def _tokens(value: str) -> Iterator[tuple[str, str]]:
 
 
 def _name(words: list[str]) -> str:
-    return decoded(" ".join("".join(words).split())).strip(" ,'")[:LONGEST_NAME] if words else ""
+    return decoded(" ".join("".join(words).split())).strip(" ,'>")[:LONGEST_NAME] if words else ""
 
 
 def _address(text: str) -> str:
-    text = "".join(text.split())
     if not text.isascii():
         text = decoded(text)
     return text.lower() if _ADDRESS.fullmatch(text) and text.isprintable() else ""

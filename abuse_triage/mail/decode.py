@@ -170,11 +170,11 @@ def _unbase64(data: bytes) -> bytes:
 
 
 def _embedded_message(data: bytes, depth: int, budget: Budget) -> Node | None:
-    if depth > budget.limits.depth:
-        budget.cut(f"nesting: only {budget.limits.depth} levels of parts were opened")
+    if depth > budget.depth:
+        budget.too_deep()
         return None
     if budget.parts <= 0:
-        budget.cut(f"parts: only the first {budget.limits.parts} were read")
+        budget.too_many()
         return None
     budget.parts -= 1
     return parse(data, budget, depth)

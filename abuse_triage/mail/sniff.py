@@ -25,6 +25,8 @@ _MAGIC = (
     (0, b"<?xml", "application/xml"),
 )
 """Offset, bytes, media type. All offsets and lengths together stay within the first 300 bytes."""
+_TWO_LETTERS = frozenset([b"BM", b"MZ"])
+"""Beginnings that words have too: a NUL must follow soon."""
 _FIRST_BYTES = frozenset(magic[0] for offset, magic, _ in _MAGIC if offset == 0)
 
 
@@ -34,6 +36,10 @@ def detected(data: bytes) -> str:
         return ""
     known_start = data[0] in _FIRST_BYTES
     for offset, magic, name in _MAGIC:
-        if (offset or known_start) and data.startswith(magic, offset):
+        if (
+            (offset or known_start)
+            and data.startswith(magic, offset)
+            and (magic not in _TWO_LETTERS or b"\0" in data[:64])
+        ):
             return name
     return ""

@@ -18,6 +18,8 @@ from abuse_triage.model.settings import LimitSettings
 
 MOST_LINES = 500_000
 """Lines parsed of one message: 36 MB of base64 in lines of 76 characters. The parser keeps every line as an object."""
+DEEPEST = 100
+"""Levels of parts opened whatever the limit says: every level is a few calls on the interpreter's stack of 1000."""
 LONGEST_BOUNDARY = 250
 """Characters of a boundary; RFC 2046 section 5.1.1 allows 70."""
 
@@ -32,6 +34,7 @@ class Budget:
     def __init__(self, limits: LimitSettings) -> None:
         """Start with everything left."""
         self.limits = limits
+        self.depth = min(limits.depth, DEEPEST)
         self.parts = limits.parts
         self.decoded = limits.decoded_bytes
         self.text = limits.text
@@ -42,6 +45,14 @@ class Budget:
     def cut(self, note: str) -> None:
         """Remember that something was cut; `note` says what, in words, and is one of few."""
         self._notes[note] = None
+
+    def too_deep(self) -> None:
+        """Remember that a part lay too deep to be opened."""
+        self.cut(f"nesting: only {self.depth} levels of parts were opened")
+
+    def too_many(self) -> None:
+        """Remember that there were more parts."""
+        self.cut(f"parts: only the first {self.limits.parts} were read")
 
     def odd(self, note: str) -> None:
         """Remember that something was odd; `note` says what, in words, and is one of few."""
@@ -115,8 +126,8 @@ class Node(Message):
         name = self.declared()[0]
         if name.startswith("message/"):
             return _LEAF
-        if self.depth >= self.budget.limits.depth and name.startswith("multipart/"):
-            self.budget.cut(f"nesting: only {self.budget.limits.depth} levels of parts were opened")
+        if self.depth >= self.budget.depth and name.startswith("multipart/"):
+            self.budget.too_deep()
             return _LEAF
         return name
 
@@ -174,7 +185,7 @@ def parse(raw: bytes, budget: Budget, depth: int = 1) -> Node:
         parser.feed(raw.decode("ascii", "surrogateescape"))
         parser.close()
     except _FullError:
-        budget.cut(f"parts: only the first {budget.limits.parts} were read")
+        budget.too_many()
     except (AssertionError, AttributeError, IndexError, LookupError, RecursionError, TypeError, ValueError):
         # What the parser raises are its own defects, and each release has others: what it got so far is kept.
         budget.odd("the parser gave up in the middle")
