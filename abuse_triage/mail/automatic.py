@@ -22,6 +22,7 @@ _RESPONDERS = (
 _LOOPS = ("x-loop", "x-rt-loop-prevention", "x-otrs-loop", "x-zammad", "x-zammad-send-auto-response", LOOP_HEADER)
 _SUPPRESSED = ("all", "autoreply", "oof")
 _PRECEDENCE = {"bulk": "robot", "junk": "robot", "list": "list", "auto_reply": "auto-reply", "auto-reply": "auto-reply"}
+_EMBEDDED = frozenset(["message/rfc822", "message/global", "message/news"])
 _REPORTS = ("message/delivery-status", "message/global-delivery-status")
 _RECEIPTS = ("message/disposition-notification", "message/global-disposition-notification")
 _SENDERS = frozenset((
@@ -137,8 +138,8 @@ def refusal(
     evidence = _Evidence(
         fields=fields,
         content_type=content_type,
-        types=frozenset((content_type, *takewhile(lambda name: name != "message/rfc822", part_types))),
-        embeds="message/rfc822" in part_types,
+        types=frozenset((content_type, *takewhile(lambda name: name not in _EMBEDDED, part_types))),
+        embeds=not _EMBEDDED.isdisjoint(part_types),
         envelope_sender=envelope.sender.strip().strip("<>").lower(),
         senders=tuple(address for address in (envelope.sender.strip().strip("<>").lower(), sender.email) if address),
         subject=next(iter(fields.get("subject", ())), "").lstrip(),

@@ -85,6 +85,12 @@ def test_a_feedback_report_with_a_wrong_wrapping() -> None:
     assert "without its message/feedback-report" in report.reason
 
 
+def test_a_feedback_report_without_fields() -> None:
+    """A feedback report that says nothing is still one."""
+    report = reports.read(mail("Content-Type: message/feedback-report\n\n\nnothing\n"), LIMITS)
+    assert ("arf", "", ()) == (report.format, report.type, report.fields)
+
+
 def test_somebody_elses_feedback_report() -> None:
     """A person who forwards a feedback report writes free text."""
     forwarded = (
