@@ -82,9 +82,11 @@ def _ipv6(text: str, start: int, seen: str) -> Found | None:
     if behind.isalnum() or behind == "_" or (behind == ":" and "." not in seen):
         return None
     before = text[start - 1 : start]
-    if before.isalnum() or before == "_":  # the end of a key: "IPv6:2001:db8::1", "src:2001:db8::1"
-        key = seen.find(":") + 1
-        start, seen = start + key, seen[key:]
+    if before.isalnum() or before == "_":  # the end of a key: "IPv6:2001:db8::1", "interface:2001:db8::1"
+        key, _, seen = seen.partition(":")
+        if len(key) > 1 and not key.isalpha():
+            return None
+        start += len(key) + 1
     if seen.startswith(":") and not seen.startswith("::"):
         start, seen = start + 1, seen[1:]
     if seen.endswith(":") and not seen.endswith("::"):

@@ -38,7 +38,7 @@ _ANY = re.compile(
 _SPACES = 2  # at most so many on each side of "evil [.] example"
 _JOINERS = "\u200c\u200d"
 _BRACKETS = frozenset("[({<")
-_ENDS = re.compile(f"[{NAME}*-]")
+_ENDS = re.compile(f"[{NAME}*'+=~&-]")
 _DOT = re.compile(rf"(?<=[{NAME}*-])\.(?=[{NAME}*])")
 _BEGINS = re.compile(f"[{NAME}*]")
 
@@ -150,10 +150,11 @@ def _secure(text: str, match: re.Match[str], _done: int) -> Replacement | None:
     return (start, end, "s") if text[max(0, start - 4) : start].lower() == "http" else None
 
 
-def _unseen(text: str, match: re.Match[str], _done: int) -> Replacement | None:
+def _unseen(text: str, match: re.Match[str], done: int) -> Replacement | None:
     # Joiners belong to the spelling of some scripts, but of none of those below U+0250.
     start, end = match.span()
-    return (start, end, "") if text[start] not in _JOINERS or text[start - 1 : start] < "\u0250" else None
+    meant = text[start] not in _JOINERS or start == done or text[start - 1 : start] < "\u0250"
+    return (start, end, "") if meant else None
 
 
 def _slash(_text: str, match: re.Match[str], _done: int) -> Replacement | None:

@@ -30,7 +30,7 @@ _ID_FIELDS = tuple(
 )
 _ID_KEYS = ("message-id=<", "message-id: <", "message-id of ", "msgid=<", "cid:")
 _KEY = re.compile(r"[A-Za-z][A-Za-z_.-]{0,31}=")
-_NO_BEGINNING = ".=~'&-"  # of a local part
+_NO_BEGINNING = ".=~'&-\u200c\u200d"  # of a local part
 _LONGEST_LOCAL = 64  # RFC 5321 section 4.5.3.1.1
 _LINE = 998  # RFC 5322 section 2.1.1: nothing looks further back for the beginning of its line
 _HEX_PAIR = re.compile(r"[0-9A-Fa-f]{2}")
