@@ -15,7 +15,7 @@ _LABELLED = re.compile(
     r"(?:dom[aií]ni[ao]s?|domains?|host(?:name)?s?|sites?|fqdn|r?dns|ptr|urls?)[\"']?[ \t]{0,2}[:=][ \t]{0,2}[\"'<]?$",
     re.IGNORECASE,
 )
-_LABEL_REACH = 24  # the longest text that it can match
+_LABEL_REACH = 24  # more than it can match
 _ID_FIELDS = tuple(
     f"{field}:"
     for field in (
