@@ -17,6 +17,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Self
 
 from abuse_triage.model.decision import Phase, Priority, TicketKind, Tlp, TraceEntry, Verdict
 from abuse_triage.model.message import Arrival, Channel, Envelope
@@ -38,7 +39,21 @@ from abuse_triage.store.interface import Claimed, Store
 
 BATCH = 50
 LEASE = timedelta(minutes=5)
-WORDS = "please find attached log lines of the attack against our mail server from this host since yesterday".split()
+WORDS = (
+    "please",
+    "find",
+    "attached",
+    "log",
+    "lines",
+    "of",
+    "the",
+    "attack",
+    "against",
+    "our",
+    "server",
+    "since",
+    "noon",
+)
 CHANCE = random.Random(1)
 NOW = datetime.now(UTC)
 
@@ -60,10 +75,9 @@ def arrival(number: int) -> Arrival:
 
 
 def outcome(claimed: Claimed) -> Outcome:
-    """Decide as the pipeline does: a new ticket, ten indicators, a trace of eight rules, one acknowledgement."""
+    """Decide as the pipeline does: a new ticket, ten indicators, two of them ours, eight rules, one acknowledgement."""
     mail = claimed.arrival
     sender = mail.envelope.sender
-    text = mail.raw.decode()
     trace = tuple(
         TraceEntry(
             phase=Phase.CLASSIFY,
@@ -81,9 +95,9 @@ def outcome(claimed: Claimed) -> Outcome:
             kind="domain",
             value=f"host{CHANCE.randrange(10**9)}.example.com",
             registrable="example.com",
-            scope=Scope(ours=False, reason="not in any of our networks or domains"),
+            scope=Scope(ours=n < 2, reason="not in any of our networks or domains"),
         )
-        for _ in range(10)
+        for n in range(10)
     )
     return Outcome(
         message_id=mail.id,
@@ -102,7 +116,7 @@ def outcome(claimed: Claimed) -> Outcome:
             generation="0" * 64,
             trace=trace,
         ),
-        facts=json.dumps({"schema": 1, "text": text, "headers": [["received", "x" * 200]] * 8}),
+        facts=json.dumps({"schema": 1, "facts": {f"fact.number_{n}": "what it says here " * 3 for n in range(40)}}),
         keys=RelationKeys(
             our_message_ids=(),
             numbers=(),
@@ -148,7 +162,7 @@ class Watch:
     def __init__(self, count: int) -> None:
         self._count = count
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> Self:
         self._wall, self._cpu = time.perf_counter(), time.process_time()
         return self
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
@@ -48,9 +49,12 @@ def clean_json(text: str) -> str:
     return clean(text)
 
 
-def column(value: Value) -> Value:
+def columns(values: Iterable[Value]) -> list[Value]:
     """Return what may be bound to a statement; every value that is stored goes through here."""
-    return clean(value) if isinstance(value, str) else value
+    # What most values are is said in this line, because it runs two hundred times for each message.
+    return [
+        clean(value) if isinstance(value, str) and ("\0" in value or not value.isascii()) else value for value in values
+    ]
 
 
 def moment(at: datetime) -> str:

@@ -97,6 +97,7 @@ class Finishing(Connected):
         ]
         if not prepared:
             return []
+        self._db.fold_log_often()
         with self._db.writing():
             return [self._finish_or_not(one) for one in prepared]
 

@@ -162,6 +162,8 @@ CREATE TABLE memory (                   -- small facts that outlive a restart
 """
 
 # Partial indexes hold what waits and nothing else, so that the hundred thousandth message costs what the first did.
+# Of indicators only ours are found by value: an index over all of them, each at a random place, makes `finish` 1.5
+# times slower at 20,000 tickets.
 _INDEXES = (
     "CREATE INDEX messages_waiting ON messages (state, ready_at_ms, received_at) WHERE ready_at_ms IS NOT NULL",
     "CREATE INDEX messages_set_aside ON messages (outcome, received_at) WHERE outcome IN ('parked', 'quarantined')",
@@ -171,7 +173,7 @@ _INDEXES = (
     "CREATE INDEX reports_ticket ON reports (ticket_id)",
     "CREATE INDEX contents_newest ON contents (fingerprint, received_at)",
     "CREATE INDEX indicators_ticket ON indicators (ticket_id)",
-    "CREATE INDEX indicators_value ON indicators (value)",
+    "CREATE INDEX indicators_ours ON indicators (value) WHERE ours",
     "CREATE INDEX links_mentioned ON links (mentioned_id)",
     "CREATE INDEX journal_ticket ON journal (ticket_id)",
     "CREATE INDEX outbox_ticket ON outbox (ticket_id)",

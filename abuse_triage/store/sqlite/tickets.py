@@ -97,11 +97,12 @@ def _resolve(db: Connection, number: str) -> Any:
     exact = db.one(f"{_SELECT} WHERE number = ?", number)
     if exact:
         return exact
+    alone = _NUMBER_PART.fullmatch(number)
     rows = [
         row
         for sequence in {int(part) for part in _NUMBER_PART.findall(number)}
         for row in db.all(f"{_SELECT} WHERE sequence = ?", sequence)
-        if number.isdigit() or _ends_with(row[1], number)
+        if alone or _ends_with(row[1], number)
     ]
     if not rows:
         raise NotFoundError(f"there is no ticket {number!r}", advice="See ticket list.")
@@ -114,7 +115,8 @@ def _resolve(db: Connection, number: str) -> Any:
 def _ends_with(number: str, end: str) -> bool:
     """Tell whether a number ends like this, whole parts only: "26-000123" is no end of "2026-000123"."""
     number, end = number.lower(), end.lower()
-    return number.endswith(end) and not number[: -len(end)][-1:].isalnum()
+    before = number[: -len(end)][-1:]
+    return number.endswith(end) and not (before.isalnum() and end[0].isalnum())
 
 
 def _ticket(row: Any) -> Ticket:

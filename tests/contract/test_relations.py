@@ -1,0 +1,145 @@
+"""The contract of relating: which tickets a message belongs to."""
+
+from datetime import timedelta
+
+from contract.engines import Engine
+from contract.values import NOON, REPORTER, arrival, claim_one, content_of, joins, keys, open_ticket, opens, parks
+
+from abuse_triage.model.ticket import Relations, TicketState
+from abuse_triage.store.interface import Store
+
+BRUNO = "bruno@example.org"
+
+
+def test_nothing_relates_in_an_empty_store(store: Store) -> None:
+    """A first message has no relations, whatever it names."""
+    named = keys("content", ids=["ack.m1@example.pt"], numbers=["TEST#2026-000001"])
+    assert store.relations(named) == Relations()
+
+
+def test_answer_to_our_mail_finds_its_ticket(store: Store) -> None:
+    """A Message-ID of ours leads to the ticket that the mail belongs to, with its participants and state."""
+    open_ticket(store, participants=(REPORTER, "soc@example.org"))
+    answered = store.relations(keys("", ids=["unknown@example.pt", "ack.m1@example.pt"])).answered
+    assert answered is not None
+    assert (answered.id, answered.number, answered.state) == (1, "TEST#2026-000001", TicketState.NEW)
+    assert {REPORTER, "soc@example.org"} == set(answered.participants)
+
+
+def test_newest_of_our_mails_counts(store: Store) -> None:
+    """An answer that names several of our mails belongs to the newest one's ticket, in whatever order they stand."""
+    open_ticket(store, "m1")
+    open_ticket(store, "m2")
+    for ids in (["ack.m1@example.pt", "ack.m2@example.pt"], ["ack.m2@example.pt", "ack.m1@example.pt"]):
+        answered = store.relations(keys("", ids=ids)).answered
+        assert answered is not None
+        assert answered.number == "TEST#2026-000002"
+
+
+def test_answer_to_a_digest_relates_to_nothing(store: Store) -> None:
+    """A mail of ours without a ticket leads nowhere."""
+    from contract.values import digest
+
+    store.queue(digest(), NOON)
+    assert store.relations(keys("", ids=["digest.d1@example.pt"])).answered is None
+
+
+def test_first_number_that_exists_is_the_tag(store: Store) -> None:
+    """Of several numbers in a subject the first one that is a ticket counts; only whole numbers do."""
+    open_ticket(store, "m1")
+    open_ticket(store, "m2")
+    tagged = store.relations(keys("", numbers=["TEST#2026-000009", "TEST#2026-000002", "TEST#2026-000001"])).tagged
+    assert tagged is not None
+    assert tagged.number == "TEST#2026-000002"
+    assert tagged.participants == (REPORTER,)
+    assert store.relations(keys("", numbers=["2026-000001", "1", ""])).tagged is None
+
+
+def test_those_who_were_written_to_take_part(store: Store) -> None:
+    """The recipient of an acknowledgement is a participant, like those who wrote."""
+    open_ticket(store, sender=BRUNO, participants=())
+    tagged = store.relations(keys("", numbers=["TEST#2026-000001"])).tagged
+    assert tagged is not None
+    assert tagged.participants == (BRUNO,)
+
+
+def test_followers_take_part(store: Store) -> None:
+    """Whoever joins a ticket takes part in it."""
+    open_ticket(store)
+    store.accept([arrival("m2", sender=BRUNO)])
+    store.finish([joins(claim_one(store), 1)])
+    tagged = store.relations(keys("", numbers=["TEST#2026-000001"])).tagged
+    assert tagged is not None
+    assert {REPORTER, BRUNO} == set(tagged.participants)
+
+
+def test_same_content_is_told_apart_by_its_sender(store: Store) -> None:
+    """The same content from the same sender is one thing, from another sender something else."""
+    open_ticket(store, "m1", keys=keys("x", sender=REPORTER))
+    mine, theirs = content_of(store, "x"), content_of(store, "x", sender=BRUNO)
+    assert mine.same_sender is not None
+    assert mine.same_content is None
+    assert theirs.same_sender is None
+    assert theirs.same_content is not None
+    assert mine.same_sender.number == theirs.same_content.number == "TEST#2026-000001"
+    assert content_of(store, "y") == Relations()
+
+
+def test_null_senders_are_one_sender(store: Store) -> None:
+    """The null return path is compared like any other."""
+    open_ticket(store, "m1", keys=keys("x", sender=""))
+    assert content_of(store, "x", sender="").same_sender is not None
+    assert content_of(store, "x", sender="").same_content is None
+
+
+def test_newest_ticket_with_the_content_counts(store: Store) -> None:
+    """Of several tickets with the same content the one with the newest report is meant, for each kind of sender."""
+    for n, sender in enumerate((REPORTER, BRUNO, "carla@example.org")):
+        store.accept([arrival(f"m{n}", minutes=n, sender=sender)])
+        content = keys("x", sender=sender)
+        store.finish([opens(claim_one(store), keys=content, assumed=store.relations(content))])
+
+    def found(sender: str) -> tuple[str, str]:
+        known = content_of(store, "x", sender=sender)
+        return (
+            known.same_sender.number[-1] if known.same_sender else "",
+            known.same_content.number[-1] if known.same_content else "",
+        )
+
+    assert found(REPORTER) == ("1", "3")
+    assert found(BRUNO) == ("2", "3")
+    assert found("carla@example.org") == ("3", "2")
+    assert found("duarte@example.org") == ("", "3")
+
+
+def test_window_ends_what_counts_as_the_same(store: Store) -> None:
+    """A report from before the window is no duplicate; one at its very beginning is."""
+    open_ticket(store, "m1", keys=keys("x"))
+    assert store.relations(keys("x", days=0)).same_sender is not None
+    later = keys("x")
+    from dataclasses import replace
+
+    assert store.relations(replace(later, since=NOON + timedelta(seconds=1))).same_sender is None
+    assert store.relations(replace(later, since=NOON + timedelta(seconds=1), sender=BRUNO)).same_content is None
+
+
+def test_empty_fingerprint_matches_nothing(store: Store) -> None:
+    """Messages without a fingerprint are not the same."""
+    open_ticket(store, "m1", keys=keys(""))
+    assert content_of(store, "") == Relations()
+
+
+def test_parked_messages_are_no_duplicates(store: Store) -> None:
+    """The content of a message without a ticket leads nowhere."""
+    store.accept([arrival()])
+    store.finish([parks(claim_one(store), keys=keys("x"))])
+    assert content_of(store, "x") == Relations()
+
+
+def test_state_of_the_ticket_is_told(store: Store, engine: Engine) -> None:
+    """A relation says whether its ticket is still open."""
+    open_ticket(store, keys=keys("x"))
+    engine.set_ticket_state(1, TicketState.RESOLVED)
+    same = content_of(store, "x").same_sender
+    assert same is not None
+    assert same.state is TicketState.RESOLVED

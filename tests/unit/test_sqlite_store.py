@@ -1,0 +1,306 @@
+"""What is special about the SQLite engine: its file, its locks, its full disk, its query plans."""
+
+import os
+import re
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from contract.values import LEASE, NOON, arrival, arrivals, content_of, digest, joins, keys, opens, parks, quarantines
+
+from abuse_triage.errors import ConfigError, TemporaryError
+from abuse_triage.model.ticket import MailState, MessageState, OutcomeKind
+from abuse_triage.store import open_store
+from abuse_triage.store.interface import MessageFilter
+from abuse_triage.store.sqlite import SqliteStore, connection, health, schema
+from abuse_triage.store.sqlite.connection import PRAGMAS, Connection
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the file will be."""
+    return tmp_path / "store.sqlite"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqliteStore]:
+    """An empty store."""
+    opened = SqliteStore(path, "{year}-{sequence:06}")
+    yield opened
+    opened.close()
+
+
+def sql(store: SqliteStore, statement: str) -> list[tuple[object, ...]]:
+    """Run a statement behind the store's back, on its own connection."""
+    return store._db.sqlite.execute(statement).fetchall()
+
+
+def test_commits_survive_a_power_failure(store: SqliteStore) -> None:
+    """The log is write-ahead and synchronised at each commit, on this connection."""
+    assert sql(store, "PRAGMA journal_mode") == [("wal",)]
+    assert sql(store, "PRAGMA synchronous") == [(2,)]
+    assert sql(store, "PRAGMA foreign_keys") == [(1,)]
+
+
+def test_weak_settings_are_a_problem(store: SqliteStore) -> None:
+    """A connection that lost its settings says so."""
+    sql(store, "PRAGMA synchronous = NORMAL")
+    assert store.check() == ["synchronous is 1, not 2"]
+
+
+def test_setting_that_does_not_hold_refuses_the_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the file cannot be set up as promised, nothing is accepted at all."""
+    monkeypatch.setattr(connection, "PRAGMAS", (*PRAGMAS, ("page_size", 123)))
+    with pytest.raises(ConfigError, match="page_size is 4096, not 123"):
+        Connection(path)
+
+
+def test_file_is_for_its_owner_only(store: SqliteStore, path: Path) -> None:
+    """Reports are confidential: nobody else may read the file or its log."""
+    store.accept([arrival()])
+    for name in (path, path.with_name("store.sqlite-wal")):
+        assert stat.S_IMODE(name.stat().st_mode) == 0o600
+
+
+def test_program_starts_on_a_file_that_is_there(store: SqliteStore, path: Path) -> None:
+    """Opening again applies nothing and loses nothing."""
+    store.accept([arrival()])
+    with closing(open_store(path)) as again:
+        assert again.waiting() == 1
+    assert [name for (name,) in sql(store, "SELECT name FROM _sqlite_migrations")] == list(schema.STEPS)
+
+
+def test_known_file_needs_no_migration_tools(path: Path, store: SqliteStore) -> None:
+    """Opening a file of this version does not import sqlite-utils, which takes long."""
+    code = (
+        "import sys; from pathlib import Path; from abuse_triage.store import open_store\n"
+        f"open_store(Path({str(path)!r})).close()\n"
+        "assert 'sqlite_utils' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_new_step_is_applied_to_an_old_file(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of an older version gets what is new, and keeps what it has."""
+    store.accept([arrival()])
+    monkeypatch.setitem(schema.STEPS, "9999 test", ("ALTER TABLE messages ADD COLUMN mood TEXT",))
+    with closing(open_store(path)) as again:
+        assert again.waiting() == 1
+    assert sql(store, "SELECT mood FROM messages") == [(None,)]
+
+
+def test_step_that_fails_changes_nothing(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A half of a migration is none."""
+    monkeypatch.setitem(schema.STEPS, "9999 test", ("CREATE TABLE half (id INTEGER)", "CREATE TABLE half (id INTEGER)"))
+    with pytest.raises(TemporaryError, match="half already exists"):
+        open_store(path)
+    assert sql(store, "SELECT 1 FROM sqlite_schema WHERE name = 'half'") == []
+
+
+def test_many_may_open_a_new_file_at_once(path: Path) -> None:
+    """All processes of the daemon start together, on no file at all."""
+    code = (
+        f"from abuse_triage.store import open_store; from pathlib import Path; open_store(Path({str(path)!r})).close()"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(5)]
+    assert [0] * 5 == [process.wait(60) for process in processes]
+
+
+def test_journal_is_append_only(store: SqliteStore) -> None:
+    """History cannot be changed or deleted, not even by a mistake in this program."""
+    store.accept([arrival()])
+    store.finish([opens(store.claim(1, LEASE)[0])])
+    for statement in ("UPDATE journal SET actor = 'nobody'", "DELETE FROM journal"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            sql(store, statement)
+
+
+def test_missing_folder_is_told(tmp_path: Path) -> None:
+    """A file that cannot be opened is a trouble of ours, with advice."""
+    with pytest.raises(TemporaryError) as caught:
+        open_store(tmp_path / "no" / "store.sqlite")
+    assert "Create the folder" in caught.value.advice
+
+
+def test_file_of_something_else_is_refused(path: Path) -> None:
+    """What is no database is left alone."""
+    path.write_bytes(b"Dear diary, " * 1000)
+    with pytest.raises(TemporaryError) as caught:
+        open_store(path)
+    assert "store.path" in caught.value.advice
+    assert path.read_bytes().startswith(b"Dear diary")
+
+
+def test_damage_is_found(store: SqliteStore, path: Path) -> None:
+    """A page that was overwritten is reported by the check."""
+    store.accept(arrivals(100))
+    sql(store, "PRAGMA wal_checkpoint (TRUNCATE)")
+    (root,) = sql(store, "SELECT rootpage FROM sqlite_schema WHERE name = 'messages_waiting'")[0]
+    with path.open("r+b") as file:
+        file.seek((int(str(root)) - 1) * 4096)
+        file.write(b"\xff" * 2000)
+    with closing(sqlite3.connect(path)):
+        problems = SqliteStore(path, "{year}").check()
+    assert any(problem.startswith("integrity: ") for problem in problems)
+
+
+def test_large_file_is_not_looked_through(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checking a large file takes no longer than checking its counters."""
+    monkeypatch.setattr(health, "_SMALL_FILE", 0)
+    statements: list[str] = []
+    store._db.sqlite.set_trace_callback(statements.append)
+    assert store.check() == []
+    assert "PRAGMA quick_check (counters)" in statements
+
+
+def test_locked_database_is_temporary(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another program keeps the lock, waiting ends, nothing is stored, and it works again afterwards."""
+    monkeypatch.setattr(connection, "BUSY_MS", 200)
+    with closing(sqlite3.connect(path, isolation_level=None)) as blocker:
+        blocker.execute("BEGIN IMMEDIATE")
+        start = time.monotonic()
+        with pytest.raises(TemporaryError) as caught:
+            store.accept([arrival()])
+        assert 0.2 <= time.monotonic() - start < 5
+        assert "locked" in caught.value.advice
+        assert store.waiting() == 0
+    store.accept([arrival()])
+    assert store.waiting() == 1
+
+
+def test_lock_is_waited_for(store: SqliteStore, path: Path) -> None:
+    """A lock that is free again soon delays a commit and does not fail it."""
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as blocker:
+        blocker.execute("BEGIN IMMEDIATE")
+        timer = threading.Timer(0.2, blocker.execute, ["COMMIT"])
+        timer.start()
+        store.accept([arrival()])
+        timer.join()
+    assert store.waiting() == 1
+
+
+def test_full_disk_is_temporary(store: SqliteStore) -> None:
+    """What does not fit is refused as a whole, nothing stored before is lost, and it works again when there is room."""
+    store.accept([arrival("m1")])
+    (pages,) = sql(store, "PRAGMA page_count")[0]
+    sql(store, f"PRAGMA max_page_count = {int(str(pages)) + 5}")
+    with pytest.raises(TemporaryError) as caught:
+        store.accept([arrival("m2"), arrival("m3", raw=os.urandom(200_000))])
+    assert "Free disk space" in caught.value.advice
+    assert [message.id for message in store.messages(MessageFilter())] == ["m1"]
+    sql(store, "PRAGMA max_page_count = 1000000")
+    store.accept([arrival("m2")])
+    assert store.waiting() == 2
+
+
+def test_full_disk_while_finishing_keeps_the_claims(store: SqliteStore) -> None:
+    """Where the outcomes of a batch do not fit, none of them is stored, and the same batch can be finished later."""
+    store.accept(arrivals(3))
+    batch = store.claim(3, LEASE)
+    outcomes = [opens(claimed) for claimed in batch]
+    outcomes[1] = opens(batch[1], facts='"' + "x" * 100_000 + '"')
+    (pages,) = sql(store, "PRAGMA page_count")[0]
+    sql(store, f"PRAGMA max_page_count = {int(str(pages)) + 5}")
+    with pytest.raises(TemporaryError):
+        store.finish(outcomes)
+    sql(store, "PRAGMA max_page_count = 1000000")
+    assert store.gauges()[4].count == 0
+    assert [result.number for result in store.finish(outcomes)] == [f"2026-{n:06}" for n in (1, 2, 3)]
+
+
+def test_closed_store_says_that_it_is_closed(path: Path) -> None:
+    """Using a store after its end is a mistake of the program, and not called temporary."""
+    store = SqliteStore(path, "{year}-{sequence}")
+    store.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        store.waiting()
+
+
+def test_threads_may_share_a_store(store: SqliteStore) -> None:
+    """Calls from several threads take turns, and none sees half of another's transaction."""
+
+    def take_in(name: str) -> None:
+        for n in range(30):
+            store.accept([arrival(f"{name}{n}a"), arrival(f"{name}{n}b")])
+            assert store.waiting() % 2 == 0
+
+    threads = [threading.Thread(target=take_in, args=(name,)) for name in "xyz"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.waiting() == 180
+
+
+def _claim_and_finish(store: SqliteStore) -> None:
+    store.accept([arrival(f"z{n}", minutes=999 + n) for n in range(5)])
+    first, second, third, fourth, fifth = store.claim(5, LEASE)
+    named = keys("x", sender="b@example.org", ids=["ack.m000@example.pt"], numbers=["2026-000001"])
+    known = store.relations(named)
+    store.finish([joins(first, 1, keys=named, assumed=known), parks(second), quarantines(third)])
+    store.fail(fourth, "failed")
+    store.give_back(fifth.lease)
+    store.retry("z1", "root", NOON)
+    for again in store.claim(5, LEASE):
+        store.finish([opens(again)])
+
+
+def _send(store: SqliteStore) -> None:
+    store.queue(digest(), NOON)
+    for held in store.due(NOON, 3):
+        store.sending(held.mail.id, NOON)
+        store.sent(held.mail.id, NOON, "250")
+    store.recover(NOON)
+
+
+def _look(store: SqliteStore) -> None:
+    store.waiting()
+    store.ticket("1")
+    store.open_tickets(10)
+    store.opened_since(NOON)
+    store.recall("x")
+    content_of(store, "x")
+    store.message("m00")
+    store.messages(MessageFilter(states=(MessageState.QUARANTINED,)))
+    store.messages(MessageFilter(states=(MessageState.RECEIVED, MessageState.CLAIMED)))
+    store.messages(MessageFilter(outcomes=(OutcomeKind.PARKED,)))
+    store.mails((MailState.FAILED, MailState.UNKNOWN), 10)
+    store.gauges()
+
+
+# Where a whole table, or a whole index over one, is walked through. Partial indexes hold what waits and may be.
+_SCAN = re.compile(r"SCAN (?!json_each|CONSTANT)(\w+)(?: USING (?:COVERING )?INDEX (\w+))?")
+_MAY_BE_SCANNED = {"messages_waiting", "messages_set_aside", "tickets_open", "outbox_unsent"}
+
+
+@pytest.mark.parametrize("use", [_claim_and_finish, _send, _look])
+def test_no_use_case_walks_through_a_table(store: SqliteStore, use: Callable[[SqliteStore], None]) -> None:
+    """Every statement finds its rows by an index, so that its cost does not grow with what is finished."""
+    if use is _look:
+        store.accept([arrival("m00")])
+    store.accept(arrivals(3))
+    store.finish([opens(claimed) for claimed in store.claim(10, LEASE)])
+    statements: list[str] = []
+    store._db.sqlite.set_trace_callback(statements.append)
+    use(store)
+    store._db.sqlite.set_trace_callback(None)
+    plans = [
+        (statement, row[3])
+        for statement in statements
+        if statement.lstrip().startswith(("SELECT", "UPDATE", "DELETE", "INSERT"))
+        for row in sql(store, f"EXPLAIN QUERY PLAN {statement}")
+    ]
+    assert plans
+    scans = [
+        (statement, plan)
+        for statement, plan in plans
+        if (found := _SCAN.match(str(plan))) and found[2] not in _MAY_BE_SCANNED
+    ]
+    assert scans == []
