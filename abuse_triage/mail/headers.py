@@ -22,6 +22,7 @@ LONGEST_FILENAME = 255
 
 # Control characters, line and paragraph separators, characters that turn the direction of writing, lone surrogates.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*+)\?=")
 _PARAMETER = re.compile(r""";\s*+([^\s=;"]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"?|([^;]*+))""", re.DOTALL)
 _NUMBERED = re.compile(r"([^*]{1,100})\*(?:([0-9]{1,3})(\*?))?")
@@ -38,12 +39,17 @@ def decoded(value: str) -> str:
     is read the same way (RFC 6532).
     """
     if not value.isascii():
-        value = charset.text(value.encode("utf-8", "surrogateescape"))[0]
+        value = charset.text(_octets(value))[0]
     if "\n" in value or "\r" in value:
         value = value.replace("\r", "").replace("\n", "")
     if "=?" in value:
         value = _decode_words(value)
     return printable(value).strip()
+
+
+def _octets(value: str) -> bytes:
+    """Return the bytes that a raw value stands for; surrogates that stand for none become U+FFFD."""
+    return _LONE.sub("\ufffd", value).encode("utf-8", "surrogateescape")
 
 
 def printable(value: str) -> str:
@@ -114,7 +120,7 @@ def _put_together(pieces: list[tuple[str, bool]]) -> str:
         pieces = [(rest, True), *pieces[1:]]
     data = b"".join(
         _PERCENT.sub(_byte, raw) if encoded else raw
-        for raw, encoded in ((text.encode("utf-8", "surrogateescape"), encoded) for text, encoded in pieces)
+        for raw, encoded in ((_octets(text), encoded) for text, encoded in pieces)
     )
     return printable(charset.text(data, declared)[0]).strip()
 

@@ -28,6 +28,7 @@ from abuse_triage.mail import headers
         ("=?utf-8?q?=0ABcc:_x@example.pt?=", "Bcc: x@example.pt"),
         ("ol\udcc3\udca1", "olá"),
         ("ol\udce1", "olá"),
+        ("ol\ud800", "ol\ufffd"),
         ("a\x1b[31mb\x00c\u202ed", "a [31mb c d"),
         ("before =?utf-8?q?x?=after", "before xafter"),
     ],
