@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from abuse_triage.model.decision import Phase
 from abuse_triage.rules import conditions, schema
 from abuse_triage.rules.complaints import at, did_you_mean
-from abuse_triage.rules.conditions import Condition, Engines, Every, Found, Listed, Opposite, Some
+from abuse_triage.rules.conditions import Condition, Engine, Every, Found, How, Look, Opposite, Some
 from abuse_triage.rules.facts import FactType, fact, suggestion
 from abuse_triage.rules.patterns import (
     Lexicon,
@@ -39,17 +39,15 @@ class Compiler:
 
     lists: Mapping[str, Sequence[str]]
     problems: list[str]
-    _words: dict[str, dict[int, tuple[str, ...]]] = field(default_factory=dict)
-    _plain: dict[str, dict[int, str]] = field(default_factory=dict)
-    _folded: dict[str, dict[int, str]] = field(default_factory=dict)
+    _words: dict[Look, dict[tuple[str, ...], int]] = field(default_factory=dict)
+    _patterns: dict[Look, dict[str, int]] = field(default_factory=dict)
 
-    def engines(self) -> Engines:
-        """Return the engines for everything that was compiled so far."""
-        return Engines(
-            lexicons={name: Lexicon(lists) for name, lists in self._words.items()},
-            plain={name: PatternSet(patterns) for name, patterns in self._plain.items()},
-            folded={name: PatternSet(patterns) for name, patterns in self._folded.items()},
-        )
+    def engines(self) -> dict[Look, Engine]:
+        """Return the engines for everything that was compiled so far, one for each search."""
+        return {
+            **{look: Lexicon({number: phrases for phrases, number in s.items()}) for look, s in self._words.items()},
+            **{look: PatternSet({number: p for p, number in s.items()}) for look, s in self._patterns.items()},
+        }
 
     def condition(self, source: Source, where: Path, phase: Phase, written: schema.Condition) -> Condition:
         """Compile one condition, which stands at `where` in its file."""
@@ -67,17 +65,17 @@ class Compiler:
     def _parts(self, source: Source, where: Path, phase: Phase, parts: Iterable[schema.Condition]) -> list[Condition]:
         return [self.condition(source, (*where, position), phase, part) for position, part in enumerate(parts)]
 
-    def words(self, name: str, phrases: tuple[str, ...]) -> Listed:
-        """Look for any of the phrases in a fact."""
-        known = self._words.setdefault(name, {})
-        known[len(known)] = phrases
-        return Listed(name, len(known) - 1)
+    def words(self, name: str, phrases: tuple[str, ...]) -> Found:
+        """Look for any of the phrases in a fact; the same phrases asked for twice are looked for once."""
+        look = (How.WORDS, name)
+        known = self._words.setdefault(look, {})
+        return Found(look, known.setdefault(phrases, len(known)))
 
     def pattern(self, name: str, pattern: str, *, folded: bool) -> Found:
-        """Look for a pattern in a fact."""
-        known = (self._folded if folded else self._plain).setdefault(name, {})
-        known[len(known)] = pattern
-        return Found(name, len(known) - 1, folded=folded)
+        """Look for a pattern in a fact; the same pattern asked for twice is looked for once."""
+        look = (How.FOLDED if folded else How.PLAIN, name)
+        known = self._patterns.setdefault(look, {})
+        return Found(look, known.setdefault(pattern, len(known)))
 
 
 @dataclass(frozen=True, slots=True)

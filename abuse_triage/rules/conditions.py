@@ -1,25 +1,41 @@
 """Conditions over one message's facts: whether they hold, and which facts and words made them hold."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Protocol
 
 from abuse_triage.rules.facts import Facts, FactValue
-from abuse_triage.rules.patterns import Lexicon, PatternSet
 from abuse_triage.rules.text import excerpt, fold, words
 
 Because = tuple[tuple[str, str], ...]
 """Pairs of a fact's name and the value or words that counted."""
 
+DECISION = "decision."
+"""Beginning of the names of facts that exist only after the votes are counted."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Engines:
-    """Everything that all conditions of a rule set look for, by fact: word lists, patterns, patterns on folded text."""
 
-    lexicons: Mapping[str, Lexicon]
-    plain: Mapping[str, PatternSet]
-    folded: Mapping[str, PatternSet]
+class How(StrEnum):
+    """As what a text is searched."""
+
+    WORDS = "words"
+    PLAIN = "plain"
+    FOLDED = "folded"
+
+
+Look = tuple[How, str]
+"""One search: how, and in which fact."""
+Trigger = tuple[Look, int]
+"""One find: the search, and the number of the word list or pattern."""
+
+
+class Engine(Protocol):
+    """Looks for many things in one text at once."""
+
+    def find(self, text: str) -> Mapping[int, str]:
+        """Return what is in the text: the number of each list or pattern with the words that it found."""
+        ...
 
 
 class View:
@@ -28,19 +44,19 @@ class View:
     Facts of a wrong type are read as well as can be and never raise.
     """
 
-    __slots__ = ("_engines", "_facts", "_folded", "_found", "_listed", "_texts")
+    __slots__ = ("_engines", "_facts", "_folded", "_found", "_texts", "_triggers")
 
-    def __init__(self, engines: Engines, facts: Facts) -> None:
+    def __init__(self, engines: Mapping[Look, Engine], facts: Facts) -> None:
         """Take the facts; the mapping is copied."""
         self._engines = engines
         self._facts: dict[str, FactValue] = dict(facts)
         self._texts: dict[str, str] = {}
         self._folded: dict[str, str] = {}
-        self._listed: dict[str, Mapping[int, str]] = {}
-        self._found: dict[tuple[str, bool], Mapping[int, str]] = {}
+        self._found: dict[Look, Mapping[int, str]] = {}
+        self._triggers: Sequence[Trigger] | None = None
 
     def add(self, facts: Facts) -> None:
-        """Add facts that were not there before; those that were are kept."""
+        """Add decision facts; those that were there before are kept."""
         self._facts = {**facts, **self._facts}
 
     def flag(self, name: str) -> bool:
@@ -56,7 +72,7 @@ class View:
         """Return the values of a fact that are not empty."""
         value = self._facts.get(name, "")
         if isinstance(value, tuple):
-            return tuple(str(item) for item in value if item != "")
+            return tuple([str(item) for item in value if item != ""])
         return (str(value),) if value != "" else ()
 
     def text(self, name: str) -> str:
@@ -69,26 +85,35 @@ class View:
     def folded(self, name: str) -> str:
         """Return the folded copy of a text; of several values each is a line."""
         if name not in self._folded:
-            whole = name == "text" or not isinstance(self._facts.get(name), tuple)
-            parts = (self.text(name),) if whole else self.values(name)
-            self._folded[name] = "\n".join(map(fold, parts))
+            several = isinstance(self._facts.get(name), tuple)
+            self._folded[name] = "\n".join(map(fold, self.values(name) if several else (self.text(name),)))
         return self._folded[name]
 
-    def listed(self, name: str) -> Mapping[int, str]:
-        """Return which word lists over this fact have a word in it, and that word."""
-        if name not in self._listed:
-            lexicon = self._engines.lexicons.get(name)
-            self._listed[name] = lexicon.find(words(self.folded(name).replace("\n", " "))) if lexicon else {}
-        return self._listed[name]
+    def found(self, look: Look) -> Mapping[int, str]:
+        """Return what one search finds: the numbers of lists or patterns, each with its first words."""
+        found = self._found.get(look)
+        if found is None:
+            engine = self._engines.get(look)
+            text = self._searched(look) if engine else ""
+            found = engine.find(text) if engine and text else {}
+            self._found[look] = found
+        return found
 
-    def found(self, name: str, *, folded: bool) -> Mapping[int, str]:
-        """Return which patterns over this fact are found in it, and what they found."""
-        key = (name, folded)
-        if key not in self._found:
-            patterns = (self._engines.folded if folded else self._engines.plain).get(name)
-            text = self.folded(name) if folded else self.text(name)
-            self._found[key] = patterns.find(text) if patterns and text else {}
-        return self._found[key]
+    def _searched(self, look: Look) -> str:
+        match look:
+            case How.PLAIN, name:
+                return self.text(name)
+            case How.FOLDED, name:
+                return self.folded(name)
+            case _, name:
+                return words(self.folded(name).replace("\n", " "))
+
+    def triggers(self) -> Sequence[Trigger]:
+        """Return everything that is found in the message; decision facts are not looked at."""
+        if self._triggers is None:
+            looks = [look for look in self._engines if not look[1].startswith(DECISION)]
+            self._triggers = [(look, number) for look in looks for number in self.found(look)]
+        return self._triggers
 
 
 class Condition(Protocol):
@@ -100,6 +125,10 @@ class Condition(Protocol):
 
     def because(self, view: View) -> Because:
         """Return what made it hold, or not; asked for only where the answer is shown."""
+        ...
+
+    def triggers(self) -> frozenset[Trigger] | None:
+        """Return finds of which it needs at least one to hold, None where it may hold without any."""
         ...
 
 
@@ -117,6 +146,11 @@ class Every:
         """Return the reasons of all parts."""
         return tuple(pair for part in self.parts for pair in part.because(view))
 
+    def triggers(self) -> frozenset[Trigger] | None:
+        """Return those of the part that is most particular."""
+        known = [triggers for part in self.parts if (triggers := part.triggers()) is not None]
+        return min(known, key=len, default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Some:
@@ -133,9 +167,49 @@ class Some:
         holding = [part for part in self.parts if part.holds(view)]
         return tuple(pair for part in holding or self.parts for pair in part.because(view))
 
+    def triggers(self) -> frozenset[Trigger] | None:
+        """Return those of all parts, None where one part has none."""
+        needed: set[Trigger] = set()
+        for part in self.parts:
+            triggers = part.triggers()
+            if triggers is None:
+                return None
+            needed |= triggers
+        return frozenset(needed)
+
 
 @dataclass(frozen=True, slots=True)
-class Opposite:
+class Found:
+    """One of the words of a list, or a pattern, is found in a text."""
+
+    look: Look
+    number: int
+
+    def holds(self, view: View) -> bool:
+        """Look whether it was found."""
+        return self.number in view.found(self.look)
+
+    def because(self, view: View) -> Because:
+        """Return the words that were found."""
+        return ((self.look[1], excerpt(view.found(self.look).get(self.number, "(nothing of it)"))),)
+
+    def triggers(self) -> frozenset[Trigger] | None:
+        """Return this find."""
+        return None if self.look[1].startswith(DECISION) else frozenset([(self.look, self.number)])
+
+
+class _Untriggered:
+    """A condition that no search announces."""
+
+    __slots__ = ()
+
+    def triggers(self) -> frozenset[Trigger] | None:
+        """Return None: it may hold whatever is found."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Opposite(_Untriggered):
     """The part does not hold."""
 
     part: Condition
@@ -150,7 +224,7 @@ class Opposite:
 
 
 @dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(_Untriggered):
     """A yes-or-no fact is as wanted."""
 
     name: str
@@ -166,8 +240,8 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
-    """A number lies between two bounds, both included, or is one of a set."""
+class Number(_Untriggered):
+    """A number lies between two bounds, both included, and is one of a set."""
 
     name: str
     least: int | None = None
@@ -189,7 +263,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class Present(_Untriggered):
     """A fact has a value that is not empty, or has none."""
 
     name: str
@@ -201,11 +275,11 @@ class Present:
 
     def because(self, view: View) -> Because:
         """Return the value."""
-        return _shown(view, self.name)
+        return _shown(self.name, view.values(self.name))
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class Member(_Untriggered):
     """A value is one of a set, case-folded; "" stands for a fact without a value."""
 
     name: str
@@ -218,12 +292,12 @@ class Member:
 
     def because(self, view: View) -> Because:
         """Return the values that are among them, all values where none is."""
-        hits = [value for value in view.values(self.name) if value.casefold() in self.among]
-        return ((self.name, excerpt(", ".join(hits[:10]))),) if hits else _shown(view, self.name)
+        values = view.values(self.name)
+        return _shown(self.name, [value for value in values if value.casefold() in self.among] or values)
 
 
 @dataclass(frozen=True, slots=True)
-class Under:
+class Under(_Untriggered):
     """A host name is one of the domains or below one of them."""
 
     name: str
@@ -237,13 +311,12 @@ class Under:
         return bool(self._hits(view))
 
     def because(self, view: View) -> Because:
-        """Return the names that are."""
-        hits = self._hits(view)
-        return ((self.name, excerpt(", ".join(hits[:10]))),) if hits else _shown(view, self.name)
+        """Return the names that are, all names where none is."""
+        return _shown(self.name, self._hits(view) or view.values(self.name))
 
 
 @dataclass(frozen=True, slots=True)
-class InNetwork:
+class InNetwork(_Untriggered):
     """An IP address lies in one of the networks."""
 
     name: str
@@ -264,46 +337,12 @@ class InNetwork:
         return bool(self._hits(view))
 
     def because(self, view: View) -> Because:
-        """Return the addresses that do."""
-        hits = self._hits(view)
-        return ((self.name, excerpt(", ".join(hits[:10]))),) if hits else _shown(view, self.name)
+        """Return the addresses that do, all addresses where none does."""
+        return _shown(self.name, self._hits(view) or view.values(self.name))
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A word of a list is in the text; `number` is the list's in the lexicon of this fact."""
-
-    name: str
-    number: int
-
-    def holds(self, view: View) -> bool:
-        """Look whether the lexicon found one."""
-        return self.number in view.listed(self.name)
-
-    def because(self, view: View) -> Because:
-        """Return the word."""
-        return ((self.name, excerpt(view.listed(self.name).get(self.number, "(no such word)"))),)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A pattern is found in the text; `number` is the pattern's in the set of this fact."""
-
-    name: str
-    number: int
-    folded: bool = field(kw_only=True)
-
-    def holds(self, view: View) -> bool:
-        """Look whether it was found."""
-        return self.number in view.found(self.name, folded=self.folded)
-
-    def because(self, view: View) -> Because:
-        """Return what it found."""
-        return ((self.name, view.found(self.name, folded=self.folded).get(self.number, "(no such text)")),)
-
-
-def _shown(view: View, name: str) -> Because:
-    return ((name, excerpt(", ".join(view.values(name)[:10])) or "(none)"),)
+def _shown(name: str, values: Sequence[str]) -> Because:
+    return ((name, excerpt(", ".join(values[:10])) or "(none)"),)
 
 
 def _ancestors(host: str) -> list[str]:

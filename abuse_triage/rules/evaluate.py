@@ -101,11 +101,10 @@ def _entry(rule: Rule[Then], view: View, effect: str) -> TraceEntry:
 
 def _gate(ruleset: Ruleset, view: View, trace: list[TraceEntry]) -> str:
     """Return why the message is parked, "" where it goes on."""
-    for rule in ruleset.gate:
-        if rule.holds(view):
-            trace.append(_entry(rule, view, f"park: {rule.then.park}" if rule.then.park else "accept"))
-            if not rule.shadow:
-                return rule.then.park or ""
+    for rule in ruleset.gate.holding(view):
+        trace.append(_entry(rule, view, f"park: {rule.then.park}" if rule.then.park else "accept"))
+        if not rule.shadow:
+            return rule.then.park or ""
     return ""
 
 
@@ -119,15 +118,14 @@ class _Marks:
 
 def _mark(ruleset: Ruleset, view: View, trace: list[TraceEntry]) -> _Marks:
     marks = _Marks()
-    for rule in ruleset.mark:
-        if rule.holds(view):
-            trace.append(_entry(rule, view, _mark_effect(rule.then, rule.why)))
-            if rule.shadow:
-                continue
-            marks.tlps += [rule.then.tlp] if rule.then.tlp else []
-            marks.priorities += [rule.then.priority] if rule.then.priority else []
-            marks.tags.update(dict.fromkeys(rule.then.tags))
-            marks.silent = marks.silent or rule.then.reply == "none"
+    for rule in ruleset.mark.holding(view):
+        trace.append(_entry(rule, view, _mark_effect(rule.then, rule.why)))
+        if rule.shadow:
+            continue
+        marks.tlps += [rule.then.tlp] if rule.then.tlp else []
+        marks.priorities += [rule.then.priority] if rule.then.priority else []
+        marks.tags.update(dict.fromkeys(rule.then.tags))
+        marks.silent = marks.silent or rule.then.reply == "none"
     return marks
 
 
@@ -152,11 +150,10 @@ class _Decision:
 
 def _classify(ruleset: Ruleset, view: View, trace: list[TraceEntry]) -> _Decision:
     rules = []
-    for rule in ruleset.classify:
-        if rule.holds(view):
-            trace.append(_entry(rule, view, _vote_effect(rule.then)))
-            if not rule.shadow:
-                rules.append(rule)
+    for rule in ruleset.classify.holding(view):
+        trace.append(_entry(rule, view, _vote_effect(rule.then)))
+        if not rule.shadow:
+            rules.append(rule)
     scores = _scores(ruleset, rules)
     decisive = {
         category: rule.id for rule in rules for category, weight in rule.then.vote.items() if weight == "decisive"
@@ -227,11 +224,10 @@ def _type(ruleset: Ruleset, rules: Sequence[Rule[ClassifyThen]], category: str) 
 
 def _route(ruleset: Ruleset, view: View, trace: list[TraceEntry]) -> RouteThen:
     """Return what the first rule that holds says, nothing where none does."""
-    for rule in ruleset.route:
-        if rule.holds(view):
-            trace.append(_entry(rule, view, _route_effect(rule.then, rule.why)))
-            if not rule.shadow:
-                return rule.then
+    for rule in ruleset.route.holding(view):
+        trace.append(_entry(rule, view, _route_effect(rule.then, rule.why)))
+        if not rule.shadow:
+            return rule.then
     return RouteThen.model_construct()
 
 

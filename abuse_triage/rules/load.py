@@ -13,7 +13,7 @@ from abuse_triage.rules import schema, taxonomy
 from abuse_triage.rules.compile import Compiler
 from abuse_triage.rules.complaints import at, complain, did_you_mean
 from abuse_triage.rules.facts import fact, suggestion, typed
-from abuse_triage.rules.ruleset import Rule, Ruleset
+from abuse_triage.rules.ruleset import Rule, Rules, Ruleset
 from abuse_triage.rules.source import Path, Source, read
 from abuse_triage.rules.taxonomy import Taxonomy
 
@@ -114,10 +114,10 @@ class _Assembly:
             generation=generation,
             taxonomy=self._taxonomy,
             decide=decide,
-            gate=tuple(self._rules(schema.GateRule)),
-            mark=tuple(self._rules(schema.MarkRule)),
-            classify=tuple(self._rules(schema.ClassifyRule)),
-            route=tuple(self._rules(schema.RouteRule)),
+            gate=Rules(self._rules(schema.GateRule)),
+            mark=Rules(self._rules(schema.MarkRule)),
+            classify=Rules(self._rules(schema.ClassifyRule)),
+            route=Rules(self._rules(schema.RouteRule)),
             engines=self._live.engines(),
             lists=self._lists,
         )

@@ -121,9 +121,8 @@ class _Chunk:
             self._filter = None
 
     def find(self, data: bytes) -> Iterable[tuple[int, str]]:
-        everything = range(len(self._patterns))
-        worth_it = everything if self._filter is None else self._filter.Match(data, potential=True) or ()
-        for index in worth_it:
+        matching = range(len(self._patterns)) if self._filter is None else self._filter.Match(data) or ()
+        for index in matching:
             number, pattern = self._patterns[index]
             match = pattern.search(data)
             if match is not None:

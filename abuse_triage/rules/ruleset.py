@@ -1,11 +1,11 @@
 """A checked set of rules, ready to decide."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic
 
 from abuse_triage.model.decision import Phase
-from abuse_triage.rules.conditions import Because, Condition, Engines, View
+from abuse_triage.rules.conditions import Because, Condition, Engine, Look, Trigger, View
 from abuse_triage.rules.schema import ClassifyThen, Decide, Example, GateThen, MarkThen, RouteThen, Then
 from abuse_triage.rules.taxonomy import Taxonomy
 
@@ -40,6 +40,39 @@ class Rule(Generic[Then]):
         return tuple(dict.fromkeys(self.when.because(view)))[:_MOST_REASONS]
 
 
+class Rules(Generic[Then]):
+    """The rules of one phase, in the order in which they are asked.
+
+    Most rules need a word or pattern that few messages have: only those are asked whose words were found, and those
+    that need none.
+    """
+
+    def __init__(self, rules: Iterable[Rule[Then]]) -> None:
+        """Take the rules and note what each of them needs."""
+        self._rules: tuple[Rule[Then], ...] = tuple(rules)
+        self._always: list[int] = []
+        self._triggered: dict[Trigger, list[int]] = {}
+        for position, rule in enumerate(self._rules):
+            triggers = rule.when.triggers()
+            if triggers is None:
+                self._always.append(position)
+            for trigger in triggers or ():
+                self._triggered.setdefault(trigger, []).append(position)
+
+    def __iter__(self) -> Iterator[Rule[Then]]:
+        return iter(self._rules)
+
+    def holding(self, view: View) -> Iterator[Rule[Then]]:
+        """Yield the rules that hold, in order."""
+        asked = set(self._always)
+        if self._triggered:
+            for trigger in view.triggers():
+                asked.update(self._triggered.get(trigger, ()))
+        for position in sorted(asked):
+            if self._rules[position].holds(view):
+                yield self._rules[position]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruleset:
     """All rules by phase, in the order in which they are asked, with all that they need.
@@ -51,11 +84,11 @@ class Ruleset:
     generation: str
     taxonomy: Taxonomy
     decide: Decide
-    gate: tuple[Rule[GateThen], ...]
-    mark: tuple[Rule[MarkThen], ...]
-    classify: tuple[Rule[ClassifyThen], ...]
-    route: tuple[Rule[RouteThen], ...]
-    engines: Engines
+    gate: Rules[GateThen]
+    mark: Rules[MarkThen]
+    classify: Rules[ClassifyThen]
+    route: Rules[RouteThen]
+    engines: Mapping[Look, Engine]
     lists: Mapping[str, tuple[str, ...]]
 
     @property

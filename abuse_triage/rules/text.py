@@ -6,6 +6,7 @@ from functools import lru_cache
 
 _SHOWN = 120
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_ADDRESS_SIGN = re.compile(r"//|@")
 _NOT_WORD = re.compile(r"[\W_]+")
 # Signs of Windows-1252 that NFKD does not take apart, or takes apart into several.
 _SINGLE = {
@@ -64,7 +65,7 @@ def words(folded: str) -> str:
     Whatever is neither letter nor digit separates words, so that "brute-force" and "brute force" are the same; host
     names and addresses are left out, because "ddos-protection.example" does not speak of an attack.
     """
-    prose = " ".join([token for token in folded.split(" ") if "//" not in token and "@" not in token])
+    prose = _without_addresses(folded)
     if prose.isascii():
         prose = prose.encode("ascii").translate(_WORDS_ONLY).decode("ascii")
     else:
@@ -72,8 +73,23 @@ def words(folded: str) -> str:
     return f" {' '.join(prose.split())} "
 
 
+def _without_addresses(folded: str) -> str:
+    """Leave out every run of non-blanks that has "//" or "@" in it."""
+    kept = []
+    end = 0
+    for sign in _ADDRESS_SIGN.finditer(folded):
+        if sign.start() >= end:
+            start = max(folded.rfind(" ", end, sign.start()), end)
+            kept.append(folded[end:start])
+            end = folded.find(" ", sign.end())
+            if end < 0:
+                return "".join(kept)
+    return "".join([*kept, folded[end:]])
+
+
 def excerpt(text: str) -> str:
     """Return at most 120 characters that a terminal shows as they are: no control, format or surrogate characters."""
-    start = " ".join(text[: 2 * _SHOWN].split())
-    clean = "".join(character if character.isprintable() else " " for character in start)
+    clean = " ".join(text[: 2 * _SHOWN].split())
+    if not clean.isprintable():
+        clean = "".join(character if character.isprintable() else " " for character in clean)
     return clean if len(clean) <= _SHOWN else clean[: _SHOWN - 1] + "…"
