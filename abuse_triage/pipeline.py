@@ -5,7 +5,6 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from abuse_triage import reports
 from abuse_triage.indicators.extract import extract
@@ -15,7 +14,7 @@ from abuse_triage.mail import authentication, automatic, thread
 from abuse_triage.mail.compose import written_address
 from abuse_triage.mail.decode import decode
 from abuse_triage.model.decision import Priority, TicketKind, Verdict
-from abuse_triage.model.message import Address, Arrival
+from abuse_triage.model.message import Address, Arrival, Place
 from abuse_triage.model.report import Reading, Scope
 from abuse_triage.model.settings import LimitSettings, Mailbox, Settings
 from abuse_triage.model.ticket import (
@@ -84,7 +83,7 @@ def read(raw: bytes, limits: LimitSettings) -> Reading:
         omitted=omitted,
         markings=markings(mail, report),
         attachments=reports.attachments(mail),
-        part_types=tuple(part.content_type for part in mail.parts),
+        part_types=tuple(part.content_type for part in mail.parts if part.place is not Place.FORWARDED),
         fingerprint=fingerprint(mail, hashlib.sha256(raw).hexdigest()),
         defects=mail.defects,
         limits=mail.limits,
@@ -163,7 +162,12 @@ def decide(
     elif verdict.parked:
         kind = OutcomeKind.PARKED
     refused = _refused(arrival, decision, relation, knowledge.settings, kind)
-    outgoing = () if refused else (_acknowledgement(reading, arrival, decision, knowledge, now),)
+    lacking = missing(reading)
+    outgoing = (
+        ()
+        if refused
+        else (_acknowledgement(reading, arrival, decision, lacking=lacking, knowledge=knowledge, now=now),)
+    )
     return Outcome(
         message_id=arrival.id,
         lease=lease,
@@ -171,7 +175,7 @@ def decide(
         reason=relation.reason if relation.joins else verdict.parked or verdict.reason,
         format=reading.report.format,
         verdict=verdict,
-        facts=_stored_facts(reading, decision),
+        facts=_stored_facts(reading, decision, lacking),
         keys=keys,
         assumed=relations,
         opens=draft if kind is OutcomeKind.OPENED else None,
@@ -180,9 +184,7 @@ def decide(
         reopens=relation.reopens,
         links=tuple(ticket.id for ticket in relation.links),
         indicators=tuple(
-            ScopedIndicator(
-                kind=indicator.kind, value=indicator.value, registrable=indicator.registrable, scope=scope
-            )
+            ScopedIndicator(kind=indicator.kind, value=indicator.value, registrable=indicator.registrable, scope=scope)
             for indicator, scope in zip(reading.indicators, decision.scopes, strict=True)
         ),
         journal=_journal(kind, verdict, relation, refused, now),
@@ -246,7 +248,9 @@ def _mailbox(settings: Settings, arrival: Arrival) -> Mailbox:
 
 def _own_addresses(settings: Settings) -> frozenset[str]:
     return frozenset(
-        address.lower() for address in (*(mailbox.address for mailbox in settings.mailbox), settings.reply.sender) if address
+        address.lower()
+        for address in (*(mailbox.address for mailbox in settings.mailbox), settings.reply.sender)
+        if address
     )
 
 
@@ -276,27 +280,27 @@ def _draft(subject: str, arrival: Arrival, mailbox: Mailbox, verdict: Verdict, s
     )
 
 
-def _refused(
-    arrival: Arrival, decision: Decision, relation: Relation, settings: Settings, kind: OutcomeKind
-) -> str:
+def _refused(arrival: Arrival, decision: Decision, relation: Relation, settings: Settings, kind: OutcomeKind) -> str:
     """Say why no acknowledgement goes out; "" where one does."""
-    if decision.refusal is not None:
-        return decision.refusal.reason
-    if kind is OutcomeKind.PARKED:
-        return f"parked: {decision.verdict.parked}"
-    if not relation.acknowledge:
-        return f"{relation.reason}; only the first message of a ticket is acknowledged"
-    if not decision.verdict.acknowledge:
-        return "a rule asks for no acknowledgement"
-    if not settings.reply.enabled:
-        return "acknowledgements are switched off"
-    if not written_address(arrival.envelope.sender):
-        return "the envelope sender is no address that can stand in a header"
-    return ""
+    reasons = (
+        (decision.refusal is not None, decision.refusal.reason if decision.refusal else ""),
+        (kind is OutcomeKind.PARKED, f"parked: {decision.verdict.parked}"),
+        (not relation.acknowledge, f"{relation.reason}; only the first message of a ticket is acknowledged"),
+        (not decision.verdict.acknowledge, "a rule asks for no acknowledgement"),
+        (not settings.reply.enabled, "acknowledgements are switched off"),
+        (not written_address(arrival.envelope.sender), "the envelope sender is no address that a header can hold"),
+    )
+    return next((reason for applies, reason in reasons if applies), "")
 
 
 def _acknowledgement(
-    reading: Reading, arrival: Arrival, decision: Decision, knowledge: Knowledge, now: datetime
+    reading: Reading,
+    arrival: Arrival,
+    decision: Decision,
+    *,
+    lacking: tuple[str, ...],
+    knowledge: Knowledge,
+    now: datetime,
 ) -> Outgoing:
     settings, verdict = knowledge.settings, decision.verdict
     category = knowledge.ruleset.taxonomy.category(verdict.category)
@@ -309,7 +313,7 @@ def _acknowledgement(
         counts=Counter(indicator.kind for indicator in reading.indicators),
         tlp=verdict.tlp,
         tlp_marked=verdict.tlp_marked,
-        missing=missing(reading),
+        missing=lacking,
         hours=round(settings.tickets.response[Priority.P3].total_seconds() / 3600),
         message_id=thread.own_id("ack", arrival.id, knowledge.secret, settings.reply.message_id_domain),
         sender=settings.reply.sender or decision.mailbox.address,
@@ -321,7 +325,7 @@ def _acknowledgement(
     )
 
 
-def _stored_facts(reading: Reading, decision: Decision) -> str:
+def _stored_facts(reading: Reading, decision: Decision, lacking: tuple[str, ...]) -> str:
     """Keep the facts without the texts, which the raw message has, and what a handler needs to see besides."""
     return json.dumps(
         {
@@ -329,7 +333,7 @@ def _stored_facts(reading: Reading, decision: Decision) -> str:
             "facts": {name: value for name, value in decision.facts.items() if not name.startswith("body.")},
             "format_reason": reading.report.reason,
             "date": reading.date.isoformat() if reading.date else None,
-            "missing": missing(reading),
+            "missing": lacking,
             "markings": [[marking.tlp.label, marking.seen, marking.place] for marking in reading.markings],
             "attachments": [
                 [attachment.name, attachment.content_type, attachment.size, attachment.sha256]

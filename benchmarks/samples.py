@@ -9,7 +9,7 @@ _OPENINGS = (
     "Exmos. Senhores,\r\n\r\nrecebemos mensagens de spam com origem na vossa rede; seguem os registos.\r\n",
     "Hi,\r\n\r\nplease find below the connections that our sensors logged yesterday (UTC).\r\n",
 )
-_WORDS = (
+_WORDS = (  # noqa: SIM905 -- a list of words reads best like this
     "server customer network address message portal evidence traffic system account password page report attempt "
     "servidor cliente rede morada mensagem sistema conta palavra acesso registo pedido tentativa equipa "
     "during several hours many different targets following lines further questions contact us any time"
@@ -42,8 +42,9 @@ def report(number: int, size: int = 5000) -> tuple[str, bytes]:
         if chance.random() < 0.5:
             line = " ".join(chance.choices(_WORDS, k=11))
         else:
+            clock = f"{chance.randrange(24):02}:{chance.randrange(60):02}:{chance.randrange(60):02}"
             line = (
-                f"Nov 20 {chance.randrange(24):02}:{chance.randrange(60):02}:{chance.randrange(60):02} gw sshd[{chance.randrange(30000)}]: "
+                f"Nov 20 {clock} gw sshd[{chance.randrange(30000)}]: "
                 f"Failed password for {chance.choice(_WORDS)} from {address} port {chance.randrange(1024, 65000)} ssh2"
             )
         lines.append(line)

@@ -42,6 +42,10 @@ addresses = ["203.0.113.53", "2001:db8:53::53"]
 [smtp]
 listen = ["127.0.0.1:{port}"]
 
+[triage]
+lease = "6s"
+deadline = "5s"
+
 [store]
 min_free = "1 MB"
 
@@ -69,7 +73,8 @@ def report(number: int) -> bytes:
         f"Date: Fri, 20 Nov 2026 10:{number % 60:02}:00 +0000\r\nMessage-ID: <case-{number}@example.com>\r\n"
         "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
         f"Hello,\r\n\r\nhost {address} tried to log in over SSH {number + 3} times:\r\n\r\n"
-        f"Nov 20 10:{number % 60:02}:07 gw sshd[{number}]: Failed password for root from {address} port {2000 + number} ssh2\r\n"
+        f"Nov 20 10:{number % 60:02}:07 gw sshd[{number}]: Failed password for root from {address} "
+        f"port {2000 + number} ssh2\r\n"
         f"\r\nOur case is {number}.\r\n"
     ).encode()
 

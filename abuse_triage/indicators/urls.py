@@ -9,8 +9,11 @@ from abuse_triage.indicators.names import canonical
 
 _KNOWN_SCHEME = re.compile(r"(?:https?|s?ftps?)$", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,15}")  # RFC 3986 section 3.1, without "+" and ".", which end words
-# Where the next field begins: an escaped quote or bracket of HTML, or a comma before a URL or an address.
-_NEXT_FIELD = re.compile(r"&(?:lt|gt|quot|#39|#34);|[,;](?=[A-Za-z]{3,5}://|[0-9]{1,3}(?:\.[0-9]{1,3}){3})")
+# Where the next field begins: an escaped quote or bracket of HTML, a comma before a URL or an address, a semicolon that
+# neither ends an entity nor begins a parameter such as ";jsessionid=".
+_NEXT_FIELD = re.compile(
+    r"&(?:lt|gt|quot|#39|#34);|(?<!&amp);(?![A-Za-z_][\w.-]{0,40}=)|[,;](?=[A-Za-z]{3,5}://|[0-9]{1,3}(?:\.[0-9]{1,3}){3})"
+)
 _SEPARATORS = frozenset(",;'")  # a URL behind one of these ends at the next
 _ENTITY = re.compile(r"&[a-z]{2,4};|&#[0-9]{1,3};")
 _LONGEST_ENTITY = 6

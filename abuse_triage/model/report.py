@@ -101,7 +101,8 @@ class Reading:
     """Everything that the reader process found in one message; all of it is the sender's claim, none of it is proven.
 
     `fingerprint` is a hash of subject, text and attachments, equal for the same content sent twice. `omitted` counts
-    the indicators beyond the limit. `part_types` are the content types of all parts, in order. `readable` is False where decoding gave up and only the raw message is left.
+    the indicators beyond the limit. `part_types` are the content types of its own parts in order, without those of
+    embedded messages. `readable` is False where decoding gave up and only the raw message is left.
     """
 
     headers: tuple[Header, ...]

@@ -19,6 +19,7 @@ from abuse_triage.replies.digest import (
     digest_subject,
 )
 from abuse_triage.rules import taxonomy
+from abuse_triage.service.sender import own_address
 from abuse_triage.store.interface import MessageFilter, Store, StoredMessage
 
 _LISTED = 200
@@ -69,7 +70,7 @@ def digest_mails(
     """Write one mail for each handler; the Message-ID is made of the time that was due and the recipient."""
     given = digest_input(settings, store, since=since, now=now)
     body, subject, secret = digest(given), digest_subject(given), config.secret(settings)
-    sender = settings.reply.sender or settings.mailbox[0].address
+    sender = own_address(settings)
     mails = []
     for recipient in settings.digest.recipients:
         key = f"{due.astimezone(ZoneInfo('UTC')).isoformat()} {recipient}"

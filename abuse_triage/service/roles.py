@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _intake(settings: Settings) -> None:
-    from abuse_triage.service.intake import run_intake
+    from abuse_triage.service.intake import run_intake  # noqa: PLC0415 -- a role imports only what it runs
 
     async def serve() -> None:
         stop = asyncio.Event()
@@ -69,9 +69,9 @@ def _intake(settings: Settings) -> None:
 
 
 def _triage(settings: Settings, abandoned: str, charged: str) -> None:
-    from abuse_triage.service.knowledge import knowledge_of
-    from abuse_triage.service.reading import Reader
-    from abuse_triage.service.triage import Decider, run_triage
+    from abuse_triage.service.knowledge import knowledge_of  # noqa: PLC0415 -- a role imports only what it runs
+    from abuse_triage.service.reading import Reader  # noqa: PLC0415 -- a role imports only what it runs
+    from abuse_triage.service.triage import Decider, run_triage  # noqa: PLC0415 -- a role imports only what it runs
 
     stop = _stop_event()
     store, reader = _open(settings), Reader(settings)
@@ -87,7 +87,7 @@ def _triage(settings: Settings, abandoned: str, charged: str) -> None:
 
 
 def _sender(settings: Settings) -> None:
-    from abuse_triage.service.sender import run_sender
+    from abuse_triage.service.sender import run_sender  # noqa: PLC0415 -- a role imports only what it runs
 
     stop = _stop_event()
     with _alone(settings, Role.SENDER):
@@ -98,7 +98,7 @@ def _sender(settings: Settings) -> None:
 
 
 def _scheduler(settings: Settings) -> None:
-    from abuse_triage.service.scheduler import run_scheduler
+    from abuse_triage.service.scheduler import run_scheduler  # noqa: PLC0415 -- a role imports only what it runs
 
     stop = _stop_event()
     with _alone(settings, Role.SCHEDULER):

@@ -38,6 +38,7 @@ def test_every_sample_has_one_outcome_and_no_robot_an_answer(corpora: Path, tmp_
     with Daemon(tmp_path) as daemon:
         daemon.start()
         with smtplib.SMTP("127.0.0.1", daemon.port, timeout=60) as client:
+            client.ehlo()
             for number, path in enumerate(files):
                 client.mail(f"sample{number}@example.com")
                 client.rcpt("abuse@example.pt")
@@ -58,7 +59,9 @@ def test_every_sample_has_one_outcome_and_no_robot_an_answer(corpora: Path, tmp_
     answered = [
         message
         for message in stored.values()
-        if sent[message.id].startswith("automatic/") and message.outcome is not OutcomeKind.JOINED and not message.refused
+        if sent[message.id].startswith("automatic/")
+        and message.outcome is not OutcomeKind.JOINED
+        and not message.refused
     ]
     assert len(answered) <= 0.005 * sum(name.startswith("automatic/") for name in sent.values()), _named(sent, answered)
     feedback = [message for message in stored.values() if "feedback-loop" in sent[message.id]]
@@ -71,7 +74,9 @@ def _is_arf(path: Path) -> bool:
 
 
 def _named(sent: dict[str, str], messages: list[StoredMessage]) -> str:
-    return json.dumps({sent[message.id]: [message.outcome, message.refused, message.error] for message in messages}, indent=1)
+    return json.dumps(
+        {sent[message.id]: [message.outcome, message.refused, message.error] for message in messages}, indent=1
+    )
 
 
 def _report(sent: dict[str, str], stored: dict[str, StoredMessage], peaks: dict[str, int]) -> None:

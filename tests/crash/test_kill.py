@@ -1,4 +1,4 @@
-"""kill -9 of any process, at random moments and at failpoints, under load: nothing is lost and nothing is sent twice."""
+"""kill -9 of any process, at random moments and at failpoints, under load: nothing is lost or sent twice."""
 
 import os
 import random
@@ -18,6 +18,8 @@ from abuse_triage.store.interface import MessageFilter
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "3"))
 MESSAGES = int(os.environ.get("CRASH_MESSAGES", "2000"))
 CLIENTS = 6
+KILLS = 15
+"""At least so many a round: also while triage and sender work through what was accepted."""
 FAILPOINTS = (
     "intake.before-commit:40",
     "intake.after-commit:40",
@@ -43,10 +45,12 @@ class Load:
         self._threads = [threading.Thread(target=self._client, daemon=True) for _ in range(CLIENTS)]
 
     def start(self) -> None:
+        """Start sending."""
         for thread in self._threads:
             thread.start()
 
     def done(self) -> bool:
+        """Tell whether everything has its "250"."""
         return not any(thread.is_alive() for thread in self._threads)
 
     def _client(self) -> None:
@@ -88,8 +92,8 @@ def test_kill_9_loses_nothing_and_sends_nothing_twice(number: int, tmp_path: Pat
         load = Load(daemon.port, MESSAGES)
         load.start()
         kills: Counter[str] = Counter()
-        while not load.done():
-            time.sleep(chance.uniform(0.1, 1.0))
+        while not load.done() or kills.total() < KILLS:
+            time.sleep(chance.uniform(0.05, 0.6))
             kills[daemon.kill_one(chance)] += 1
             daemon.keep_running(failpoint=failpoint)
         daemon.restart()  # without failpoints and without murder: everything must come to its end
@@ -114,8 +118,8 @@ def _check(load: Load, store, sink: SmtpSink, kills: Counter[str]) -> None:  # n
         f"reporter{number}@example.com" for number in load.uncertain
     }
     numbers = sorted(message.ticket for message in opened)
-    assert [f"TEST#2026-{sequence:06}" for sequence in range(1, MESSAGES + 1)] == [
-        number.replace(number[5:9], "2026", 1) for number in numbers
+    assert [f"{sequence:06}" for sequence in range(1, MESSAGES + 1)] == [
+        number.rpartition("-")[2] for number in numbers
     ]
     sent = Counter(sink.message_ids())
     assert [] == [message_id for message_id, count in sent.items() if count > 1]

@@ -29,6 +29,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 
 def _send(daemon: Daemon, raw: bytes, sender: str) -> str:
     with smtplib.SMTP("127.0.0.1", daemon.port, timeout=10) as client:
+        client.ehlo()
         client.mail(sender)
         client.rcpt("abuse@example.pt")
         code, answer = client.data(raw)
@@ -44,8 +45,19 @@ def _acknowledgements(daemon: Daemon) -> list[EmailMessage]:
 def test_a_report_from_swaks_is_a_ticket_and_an_acknowledgement_within_two_seconds(daemon: Daemon) -> None:
     """A stock client's report yields one ticket and one acknowledgement in two seconds."""
     subprocess.run(
-        ("swaks", "--server", f"127.0.0.1:{daemon.port}", "--from", "ana@example.org", "--to", "abuse@example.pt")
-        + ("--header", "Subject: Phishing", "--body", "The page hxxps://banco.example[.]pt/entrar steals passwords."),
+        (
+            "swaks",
+            "--server",
+            f"127.0.0.1:{daemon.port}",
+            "--from",
+            "ana@example.org",
+            "--to",
+            "abuse@example.pt",
+            "--header",
+            "Subject: Phishing",
+            "--body",
+            "The page hxxps://banco.example[.]pt/entrar steals passwords.",
+        ),
         check=True,
         capture_output=True,
     )
@@ -113,12 +125,20 @@ def test_a_message_that_kills_its_reader_is_parked_with_a_ticket_and_can_be_retr
         assert "unreadable report" in daemon.store().ticket(stored.ticket).ticket.summary
         assert [] == _acknowledgements(daemon)
         daemon.restart()
-        retried = subprocess.run(
-            (sys.executable, "-m", "abuse_triage", "--config", daemon.folder / "config.toml", "message", "retry", message_id),
+        subprocess.run(
+            (
+                sys.executable,
+                "-m",
+                "abuse_triage",
+                "--config",
+                daemon.folder / "config.toml",
+                "message",
+                "retry",
+                message_id,
+            ),
+            check=True,
             capture_output=True,
-            text=True,
         )
-        assert 0 == retried.returncode, retried.stderr
         daemon.drain()
         ticket = daemon.store().ticket(stored.ticket).ticket
         assert "intrusion-attempt" == ticket.category
@@ -145,7 +165,18 @@ def test_fdatasync_comes_before_250(daemon: Daemon) -> None:
     intake = next(pid for pid, name in daemon.processes().items() if name == "intake")
     trace = daemon.folder / "trace"
     tracer = subprocess.Popen(
-        ("strace", "-f", "-s", "64", "-e", "trace=fdatasync,fsync,sendto,recvfrom,write,read", "-o", trace, "-p", str(intake)),
+        (
+            "strace",
+            "-f",
+            "-s",
+            "64",
+            "-e",
+            "trace=fdatasync,fsync,sendto,recvfrom,write,read",
+            "-o",
+            trace,
+            "-p",
+            str(intake),
+        ),
         stderr=subprocess.PIPE,
     )
     assert tracer.stderr is not None

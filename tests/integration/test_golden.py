@@ -33,7 +33,9 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tup
             (acknowledgement,) = decided[case.answers][0].outgoing
             raw = raw.replace(ANSWERED, f"<{acknowledgement.message_id}>".encode())
         envelope = Envelope(sender=case.sender, recipients=case.recipients, channel=Channel.SMTP)
-        arrival = Arrival(id=f"golden{number:020}", received_at=now + timedelta(minutes=number), envelope=envelope, raw=raw)
+        arrival = Arrival(
+            id=f"golden{number:020}", received_at=now + timedelta(minutes=number), envelope=envelope, raw=raw
+        )
         store.accept([arrival])
         (claimed,) = store.claim(10, timedelta(minutes=5))
         reading = pipeline.read(raw, settings.limits)
@@ -56,9 +58,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tup
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_a_golden_message_is_understood(
-    case: Case, outcomes: dict[str, tuple[Outcome, pipeline.Reading]]
-) -> None:
+def test_a_golden_message_is_understood(case: Case, outcomes: dict[str, tuple[Outcome, pipeline.Reading]]) -> None:
     """Outcome, category, TLP, kind, language and acknowledgement are what a handler would make of the message."""
     outcome, reading = outcomes[case.name]
     verdict = outcome.verdict
