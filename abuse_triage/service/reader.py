@@ -3,13 +3,16 @@
 It takes frames of raw messages on standard input and answers each with a `Reading` as JSON on standard output. Once
 started it can open no file and no socket (RLIMIT_NOFILE), write no file (RLIMIT_FSIZE) and use no more memory than it
 is given (RLIMIT_AS); the CPU time of each message is limited as well (RLIMIT_CPU), so that it ends even where nobody is
-left to kill it.
+left to kill it. Where reading raises, the answer is `FAILED` and the place in our code instead: what an exception says
+may hold words of the message, and belongs in no log.
 """
 
 import codecs
 import resource
 import signal
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import TypeAdapter
 
@@ -23,6 +26,8 @@ from abuse_triage.service.failpoints import failpoint
 READING = TypeAdapter(Reading)
 MAX_REPLY = 32_000_000
 """Bytes of one answer; a `Reading` within the default limits stays far below."""
+FAILED = b"!"
+"""How an answer begins that is no `Reading`; JSON never does."""
 _WARM_UP = (
     b"From: =?utf-8?q?A?= <a@example.pt>\r\nSubject: =?iso-8859-1?b?QQ==?=\r\nDate: Mon, 2 Nov 2026 10:00:00 +0000\r\n"
     b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: text/html; charset=utf-8\r\n'
@@ -51,6 +56,7 @@ def main() -> None:
     start = START.validate_json(wire.receive(0, 1_000_000))
     _warm_up(start.limits)
     _confine(start.memory)
+    pipeline.read(_WARM_UP, start.limits)  # limits in which nothing can be read are no fault of a message
     wire.send(1, b"ready")
     while True:
         try:
@@ -59,7 +65,15 @@ def main() -> None:
             return
         failpoint("reader.read")
         _allow_cpu(start.cpu_seconds)
-        wire.send(1, READING.dump_json(pipeline.read(raw, start.limits)))
+        wire.send(1, _answer(raw, start.limits))
+
+
+def _answer(raw: bytes, limits: LimitSettings) -> bytes:
+    try:
+        return READING.dump_json(pipeline.read(raw, limits))
+    except Exception as error:  # noqa: BLE001 -- whatever a hostile message brings about
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return FAILED + f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}".encode()
 
 
 def _warm_up(limits: LimitSettings) -> None:

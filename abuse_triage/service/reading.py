@@ -1,6 +1,7 @@
 """The decider's end of its reader: asks for one message at a time, kills at the deadline, starts afresh."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -11,15 +12,21 @@ from abuse_triage.errors import TemporaryError
 from abuse_triage.model.report import Reading
 from abuse_triage.model.settings import Settings
 from abuse_triage.service import wire
-from abuse_triage.service.reader import MAX_REPLY, READING, START, Start
+from abuse_triage.service.reader import FAILED, MAX_REPLY, READING, START, Start
 
+_COMMAND = (sys.executable, "-m", "abuse_triage.service.reader")
 _START_SECONDS = 60.0
 _HEADROOM = 1_000_000
 """Bytes that a stored message may be over `smtp.max_message`: `ingest` cuts at the same limit, lines may be added."""
+_SHOWN = 200
 
 
 class ReadingError(TemporaryError):
-    """Ours: the reader died over a message, or was killed at its deadline or limit."""
+    """Ours: the reader failed or died over a message, or was killed at its deadline or limit."""
+
+
+class ReaderStartError(TemporaryError):
+    """Ours: no reader can be started; no message is to blame for it."""
 
 
 class Reader:
@@ -37,14 +44,31 @@ class Reader:
         self._process: subprocess.Popen[bytes] | None = None
 
     def read(self, raw: bytes) -> Reading:
-        """Return what the reader found; raises `ReadingError`, after which the next call starts a new process."""
+        """Return what the reader found.
+
+        Raises `ReadingError`, after which the next call starts a new process, or `ReaderStartError`.
+        """
         stdin, stdout = self._ready()
         deadline = time.monotonic() + self._deadline
         try:
             wire.send(stdin, raw, deadline=deadline)
-            return READING.validate_json(wire.receive(stdout, MAX_REPLY, deadline=deadline))
-        except (wire.WireError, ValidationError) as error:
+            answer = wire.receive(stdout, MAX_REPLY, deadline=deadline)
+        except wire.WireError as error:
             raise ReadingError(self._post_mortem(error)) from error
+        if answer.startswith(FAILED):
+            self.close()
+            raise ReadingError(f"the reader failed: {answer.removeprefix(FAILED)[:_SHOWN].decode('ascii', 'replace')}")
+        try:
+            return READING.validate_json(answer)
+        except ValidationError as error:
+            self.close()
+            raise ReadingError("the answer made no sense") from error
+
+    def interrupt(self) -> None:
+        """End the process from another thread; a `read` that is going on raises `ReadingError`."""
+        process = self._process
+        if process is not None:
+            process.kill()
 
     def close(self) -> None:
         """End the process, if there is one."""
@@ -60,16 +84,19 @@ class Reader:
     def _ready(self) -> tuple[int, int]:
         if self._process is None or self._process.poll() is not None:
             self.close()
-            self._process = subprocess.Popen(
-                (sys.executable, "-m", "abuse_triage.service.reader"),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                bufsize=0,
-            )
-            stdin, stdout = self._ends()
-            deadline = time.monotonic() + _START_SECONDS
-            wire.send(stdin, START.dump_json(self._start), deadline=deadline)
-            wire.receive(stdout, 100, deadline=deadline)
+            try:
+                self._process = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)  # noqa: S603 -- this program itself
+                stdin, stdout = self._ends()
+                for end in (stdin, stdout):
+                    os.set_blocking(end, False)  # or a write could outlast its deadline
+                deadline = time.monotonic() + _START_SECONDS
+                wire.send(stdin, START.dump_json(self._start), deadline=deadline)
+                wire.receive(stdout, 100, deadline=deadline)
+            except (OSError, wire.WireError) as error:
+                raise ReaderStartError(
+                    f"no reader can be started: {self._post_mortem(error)}",
+                    advice="Its last lines in the log say why; triage.memory may be too small.",
+                ) from error
         return self._ends()
 
     def _ends(self) -> tuple[int, int]:
@@ -87,5 +114,5 @@ class Reader:
                 status = process.wait(0.5)
         self.close()
         if status is None:
-            return f"reading was stopped: {error}" if isinstance(error, wire.WireError) else "the answer made no sense"
+            return str(error)
         return f"the reader ended with signal {-status}" if status < 0 else f"the reader ended with code {status}"
