@@ -67,10 +67,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="whole-way-") as folder, Daemon(Path(folder)) as daemon:
         daemon.start()
         rate(daemon, 10_000_000, 200, 10)  # warm
+        before = daemon.cpu()
         fresh = [rate(daemon, round_ * given.messages, given.messages, 10) for round_ in range(given.rounds)]
         result["whole_way_per_s"] = statistics.median(value[0] for value in fresh)
         result["accept_while_busy_per_s"] = statistics.median(value[1] for value in fresh)
         print(f"whole way, 10 sessions: {[round(value[0]) for value in fresh]} messages/s, aim 400")
+        used = {name: seconds - before.get(name, 0.0) for name, seconds in daemon.cpu().items()}
+        per_message = 1000 / (given.rounds * given.messages)
+        print("CPU ms a message:", {name: round(seconds * per_message, 2) for name, seconds in used.items()})
         print(f"accepting while triage is busy: {milliseconds([x for value in fresh for x in value[2]])}")
         waits = trickle(daemon, 20_000_000, given.seconds)
         result["latency_p50_s"], result["latency_p99_s"] = statistics.median(waits), max(waits)

@@ -160,6 +160,15 @@ class Daemon:
             found[name] = max(peak, found.get(name, 0))
         return found
 
+    def cpu(self) -> dict[str, float]:
+        """Return the CPU seconds that each process has used."""
+        ticks = os.sysconf("SC_CLK_TCK")
+        found: dict[str, float] = {}
+        for pid, name in self.processes().items():
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            found[name] = found.get(name, 0.0) + (int(fields[11]) + int(fields[12])) / ticks
+        return found
+
     def kill_one(self, chance: random.Random) -> str:
         """Kill one of its processes at random with SIGKILL; returns what it was, "" where there was none."""
         processes = self.processes()

@@ -11,12 +11,19 @@ TIME, SOURCE, EVIDENCE = "time", "source", "evidence"
 # The patterns begin with what is rare in text and look back from there, so that most positions cost next to nothing.
 _CLOCK = re.compile(r"[:h](?:(?<=(?<![\d.])\d.)|(?<=(?<![\d.])[01]\d.)|(?<=(?<![\d.])2[0-3].))[0-5]\d(?!\d)", re.ASCII)
 """A time of day such as 9:41, 10h07 or 10:07:31, but no port behind an IPv4 address."""
-_ZONE = re.compile(
-    r"(?<![A-Za-z])(?:UTC|GMT|WES?T|CES?T|AZOS?T|EES?T|BST|MSK|BRT|[ECMP][SD]T)(?![A-Za-z])"
-    r"|[:\d][0-5]\d(?:[.,]\d{1,9})?(?:Z(?![A-Za-z])| ?[+-](?:0\d|1[0-4]):?[0-5]\d(?!\d))"
-    r"|(?i:hora de lisboa|lisbon time|fuso hor.rio|time ?zone)",
+_ZONES = ("UTC", "GMT", "WET", "WEST", "CET", "CEST", "AZOT", "AZOST", "EET", "EEST", "BST", "MSK", "BRT")
+_ZONES += ("EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT")
+_ZONE = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(_ZONES)})(?![A-Za-z])")
+# Begins with what is rare in text, so that the engine skips to it; the digits of a time stand before.
+_OFFSET = re.compile(
+    r"(?:Z(?![A-Za-z])|[+-](?:0\d|1[0-4]):?[0-5]\d(?!\d))"
+    r"(?:(?<=[:\d][0-5]\dZ)|(?<=[.,]\dZ)|(?<=[.,]\d{3}Z)|(?<=[.,]\d{6}Z)"
+    r"|(?<=[0-5]\d[+-]\d{4})|(?<=[0-5]\d [+-]\d{4})|(?<=[0-5]\d[+-]\d\d:\d\d)|(?<=[0-5]\d [+-]\d\d:\d\d)"
+    r"|(?<=[.,]\d{3}[+-]\d\d:\d\d)|(?<=[.,]\d{6}[+-]\d\d:\d\d))",
     re.ASCII,
 )
+_WRITTEN_OUT = ("ora de Lisboa", "isbon time", "uso horário", "uso horario", "ime zone", "imezone")
+"""Without their first letters, which may be capitals."""
 _UNIX_TIME = re.compile(r"1(?<![\d.].)[4-9]\d{8}(?:\.\d{1,6})?(?![\d.])", re.ASCII)
 """Seconds since 1970 between 2014 and 2033, which need no zone."""
 _LOG_TIME = re.compile(r":(?<=(?<!\d)[0-2]\d:)[0-5]\d:[0-5]\d(?!\d)", re.ASCII)
@@ -52,7 +59,13 @@ def _tells_time(reading: Reading) -> bool:
     text = reading.report.text
     if _UNIX_TIME.search(text):
         return True
-    return _CLOCK.search(text) is not None and _ZONE.search(text) is not None
+    return _CLOCK.search(text) is not None and _names_zone(text)
+
+
+def _names_zone(text: str) -> bool:
+    if any(words in text for words in _WRITTEN_OUT) or _OFFSET.search(text):
+        return True
+    return any(zone in text for zone in _ZONES) and _ZONE.search(text) is not None
 
 
 def _points(indicator: Indicator, reading: Reading) -> bool:
