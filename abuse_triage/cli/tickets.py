@@ -132,10 +132,10 @@ def _show_report(report: StoredReport, zone: str) -> None:
         indent=2,
     )
     for entry in verdict.trace if verdict else ():
-        words = ", ".join(f"{fact} = {words}" for fact, words in entry.because)
+        words = ", ".join(f"{fact} = {defang_text(words)}" for fact, words in entry.because)
         show(f"  {entry.file}:{entry.line}  {entry.rule}: {entry.effect}{'' if entry.applied else ' (in shadow)'}")
         if words:
-            show(f"      because {defang_text(words)}")
+            show(f"      because {words}")
 
 
 def _section(title: str) -> None:

@@ -23,6 +23,8 @@ _BARE_ID = re.compile(r"[!-;=?A-Z\[\]^-~]{1,200}@[!-;=?A-Z\[\]^-~]{1,200}")
 """A Message-ID without angle brackets, blanks and backslashes, both sides printable ASCII."""
 _PLAIN_WORD = re.compile(r"[!-~]{1,200}")
 
+_FOLD = "\r\n "
+"""Between two lines of one field (RFC 5322 section 2.2.3)."""
 _MAX_VALUE = 300
 _MAX_COLUMNS = 76
 _WORD_BYTES = 42
@@ -69,10 +71,9 @@ def compose(
     to, address = written_address(recipient), written_address(sender)
     if not to or not address:
         raise ValueError("an address cannot be written in a mail; ask written_address before")
-    phrase = _phrase(sender_name)
     threading = _ids("In-Reply-To", (in_reply_to,)) + _ids("References", references)
     head = (
-        f"From: {phrase}<{address}>\r\n"
+        f"{_from(sender_name, address)}\r\n"
         f"To: <{to}>\r\n"
         f"{_unstructured('Subject', subject)}\r\n"
         f"Date: {format_datetime(date)}\r\n"
@@ -108,22 +109,30 @@ def written_address(email: str) -> str:
 
 
 @lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
+def _from(name: str, address: str) -> str:
+    """Write the From field, folded only where it is long; ours repeat, so that they are worth remembering."""
+    start = f"From: {_phrase(name)}".rstrip()
+    short = len(start.rpartition("\n")[2]) + len(f" <{address}>") <= _MAX_COLUMNS
+    return f"{start}{' ' if short else _FOLD}<{address}>"
+
+
 def _phrase(name: str) -> str:
-    """Write a display name with a blank behind it (RFC 5322 section 3.2.5), "" for none."""
+    """Write a display name (RFC 5322 section 3.2.5), "" for none."""
     name = _CONTROL.sub(" ", name)[:_MAX_VALUE].strip()
     if not name:
         return ""
     if name.isascii():
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-        return "\r\n ".join(_lines("From:", f'"{escaped}"'.split(" "))) + "\r\n "
-    return "\r\n ".join(_encoded_words(name)) + "\r\n "
+        return _FOLD.join(_lines("From:", f'"{escaped}"'.split(" ")))
+    return _FOLD.join(_encoded_words(name))
 
 
 @lru_cache(maxsize=128)
 def _unstructured(name: str, value: str) -> str:
     """Write a field of free text, folded; ours repeat, so that they are worth remembering."""
     words = _CONTROL.sub(" ", value)[:_MAX_VALUE].split()
-    return f"{name}: " + "\r\n ".join(_lines(f"{name}:", list(_tokens(words))))
+    return f"{name}: " + _FOLD.join(_lines(f"{name}:", list(_tokens(words))))
 
 
 def _tokens(words: Sequence[str]) -> Iterator[str]:
@@ -177,7 +186,7 @@ def _ids(name: str, bare: Sequence[str]) -> str:
         return ""
     if len(kept) > 10:
         kept = kept[:4] + kept[-6:]
-    return f"{name}: " + "\r\n ".join(kept) + "\r\n"
+    return f"{name}: " + _FOLD.join(kept) + "\r\n"
 
 
 def _quoted_printable(body: str) -> bytes:

@@ -37,9 +37,9 @@ def test_every_sample_has_one_outcome_and_no_robot_an_answer(corpora: Path, tmp_
     sent: dict[str, str] = {}
     with Daemon(tmp_path) as daemon:
         daemon.start()
-        with smtplib.SMTP("127.0.0.1", daemon.port, timeout=60) as client:
-            client.ehlo()
-            for number, path in enumerate(files):
+        for number, path in enumerate(files):
+            with smtplib.SMTP("127.0.0.1", daemon.port, timeout=60) as client:
+                client.ehlo()
                 client.mail(f"sample{number}@example.com")
                 client.rcpt("abuse@example.pt")
                 code, answer = client.data(_as_mail(path))
