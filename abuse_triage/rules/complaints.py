@@ -1,5 +1,6 @@
 """What is wrong with a file, as lines `file:line: where: problem` that a person can act on."""
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -61,8 +62,11 @@ def _rule_id(source: Source, position: object) -> str:
 def _say(details: ErrorDetails, keys: Sequence[str]) -> str:
     last = str(details["loc"][-1]) if details["loc"] else ""
     value = details["input"]
-    shown = f" (here: {str(value)[:_SHOWN]!r})" if isinstance(value, str | int | bool) else ""
+    value = value[:_SHOWN] if isinstance(value, str) else value
+    shown = f" (here: {value!r})" if isinstance(value, str | int) else ""
     match details["type"]:
+        case "extra_forbidden" if last in keys:
+            return f'key "{last}" does not belong here'
         case "extra_forbidden":
             return f'unknown key "{last[:_SHOWN]}"{did_you_mean(last, keys)}'
         case "missing":
@@ -78,5 +82,5 @@ def _say(details: ErrorDetails, keys: Sequence[str]) -> str:
         case "model_type" | "model_attributes_type" | "dict_type":
             said = "must be a mapping"
         case _:
-            said = details["msg"].replace("Input should", "should", 1)
+            said = re.sub("^(?:Input|String) should", "should", details["msg"])
     return said + shown

@@ -113,6 +113,8 @@ def typed(known: Fact, value: object) -> FactValue:
 
 def suggestion(name: str) -> str:
     """Return '; did you mean "…"?' for a name that is no fact, "" where nothing is near."""
+    if fact(name.lower()):
+        return f'; did you mean "{name.lower()}"?'
     return did_you_mean(name.lower(), [*FACTS, *(f"{start}<name>" for start in FAMILIES)])
 
 

@@ -44,16 +44,22 @@ def load(files: Mapping[str, str], taxonomy_text: str) -> Ruleset:
         except ConfigError as error:
             problems.extend(error.problems)
     if classes is None or len(parsed) < len(files):
-        raise ConfigError(tuple(problems), advice=_ADVICE)
+        raise _error(problems)
     ruleset = _Assembly(parsed, classes, problems).ruleset(_generation(files, taxonomy_text))
     if not ruleset.rules and not problems:
         problems.append("rules: no file has a rule that is not off; give a folder with *.yaml")
     if problems:
-        raise ConfigError(tuple(sorted(problems, key=_place)), advice=_ADVICE)
+        raise _error(problems)
     return ruleset
 
 
 _ADVICE = "Mend the lines above and run check-config again; until then the rules that run stay in force."
+
+
+def _error(problems: list[str]) -> ConfigError:
+    """Put problems in order of file and line; what an escape in a rule file could do to a terminal is taken out."""
+    shown = ["".join(sign if sign.isprintable() else "?" for sign in problem) for problem in problems]
+    return ConfigError(tuple(sorted(shown, key=_place)), advice=_ADVICE)
 
 
 def _generation(files: Mapping[str, str], taxonomy_text: str) -> str:

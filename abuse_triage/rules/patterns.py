@@ -14,7 +14,7 @@ from abuse_triage.rules.text import excerpt, fold, words
 
 _CHUNK = 500
 # Escapes, names of groups and flags: what stands there is no literal.
-_NOT_LITERAL = re.compile(r"\\[pPx]\{[^}]{0,40}\}|\\.|\(\?P?<[^>]{0,80}>|\(\?[A-Za-z-]{1,8}[:)]")
+_NOT_LITERAL = re.compile(r"\\[pPx]\{[^}]{0,40}\}|\\[pP][A-Z]|\\.|\(\?P?<[^>]{0,80}>|\(\?[A-Za-z-]{1,8}[:)]")
 _MEMORY = 2**20
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, TypeAdapter, model_validator
 
 from abuse_triage.model.decision import Phase, Priority, Tlp
 
@@ -148,7 +148,15 @@ class MarkThen(_Speaks):
     """No acknowledgement."""
 
 
-Weight = Annotated[int, Field(strict=True, ge=-100, le=100)] | Literal["weak", "medium", "strong", "decisive"]
+def _weight(value: object) -> object:
+    named = value in {"weak", "medium", "strong", "decisive"}
+    if not named and (isinstance(value, bool) or not isinstance(value, int) or not -100 <= value <= 100):
+        raise ValueError("a weight is weak, medium, strong, decisive or a number from -100 to 100")
+    return value
+
+
+Weight = Annotated[int | str, BeforeValidator(_weight)]
+"""What a vote counts."""
 
 
 class ClassifyThen(Entry):

@@ -16,8 +16,7 @@ DEFAULT_TLP = Tlp.GREEN
 def failures(ruleset: Ruleset) -> list[str]:
     """Run every test of every rule; return a line `file:line: rule: test "name": …` for each expectation not met.
 
-    A test's message has the facts that the test gives and no others, except that it is readable and came to a mailbox
-    for incidents.
+    A test's message has the facts that the test gives and no others, except that it came to a mailbox for incidents.
     """
     lines: list[str] = []
     for rule in ruleset.rules:
@@ -33,7 +32,7 @@ def _failures(ruleset: Ruleset, rule: Rule[Any]) -> Iterator[str]:
 
 
 def _misses(ruleset: Ruleset, rule: Rule[Any], example: Example) -> Iterator[str]:
-    facts: dict[str, FactValue] = {"message.readable": True, "mailbox.kind": str(TicketKind.INCIDENT)}
+    facts: dict[str, FactValue] = {"mailbox.kind": str(TicketKind.INCIDENT)}
     for name, value in example.facts.items():
         facts[name] = typed(fact(name) or FACTS["text"], value)
     marking = str(facts.get("marking.tlp", ""))

@@ -16,6 +16,7 @@ _SINGLE = {
     **dict.fromkeys("\u2013\u2014", "-"),
     "\u2026": ".",
 }
+_LONGEST = 3  # there are signs that stand for eighteen letters
 _SOFT_HYPHEN = b"\xad"
 
 
@@ -25,7 +26,7 @@ def _fold_one(character: str) -> str:
         return _SINGLE[character]
     parts = unicodedata.normalize("NFKD", character)
     kept = (part for part in parts if unicodedata.category(part) not in {"Mn", "Me", "Cf"})
-    return "".join(kept).casefold()
+    return "".join(kept).casefold()[:_LONGEST]
 
 
 def _latin(byte: int) -> int:
