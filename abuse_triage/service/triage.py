@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event
 
@@ -23,6 +23,8 @@ log = structlog.get_logger()
 _FLUSH_SECONDS = 0.2
 """Decided messages wait at most so long for the others of their batch before they are committed."""
 _PAUSE_SECONDS = 1.0
+_STOP_SECONDS = 0.2
+"""How long it may take to notice, while a message is being read, that somebody asks to stop."""
 
 
 class Decider:
@@ -39,46 +41,66 @@ class Decider:
         self._announce = announce
 
     def work(self, stop: Event) -> int:
-        """Claim one batch and finish it; returns how many messages were claimed, 0 where none wait."""
+        """Claim one batch and finish it; returns how many messages were claimed, 0 where none wait.
+
+        What is not finished is given back: at a stop, when the lease nears its end, and where the store or the reader
+        does not work, which is raised as `TemporaryError`.
+        """
+        give_up = time.monotonic() + (self._settings.lease - self._settings.deadline).total_seconds()
         batch = self._store.claim(self._settings.batch, self._settings.lease)
         if not batch:
             return 0
         self._announce(f"claim {batch[0].lease}")
         failpoint("triage.claimed")
-        done = self._batch(batch, stop)
-        if done < len(batch):
-            self._store.give_back(batch[0].lease)
+        try:
+            if batch[0].attempts > self._settings.attempts:  # claimed alone, as whatever was tried before
+                self._failed(batch[0], "each worker that had it stopped")
+            else:
+                self._batch(batch, stop, give_up)
+        except TemporaryError:
+            with suppress(TemporaryError):  # a store that does not answer: the lease ends by itself
+                self._store.give_back(batch[0].lease)
+            raise
         self._announce("idle")
         return len(batch)
 
-    def _batch(self, batch: Sequence[Claimed], stop: Event) -> int:
-        """Work through a batch while nobody asks to stop; returns how many were dealt with."""
+    def _batch(self, batch: Sequence[Claimed], stop: Event, give_up: float) -> None:
+        """Work through a batch while nobody asks to stop and its lease lasts, and give back the rest."""
         decided: list[tuple[Claimed, Reading, Outcome]] = []
         flushed_at = time.monotonic()
-        with ExitStack() as stack:
-            pool = stack.enter_context(ThreadPoolExecutor(1, "reader"))
-            ahead: Future[Reading] = pool.submit(self._reader.read, batch[0].arrival.raw)
-            for position, claimed in enumerate(batch):
-                if stop.is_set():
+        done = 0
+        with ThreadPoolExecutor(1, "reader") as pool:
+            ahead = pool.submit(self._reader.read, batch[0].arrival.raw)
+            while done < len(batch):
+                claimed = batch[done]
+                self._announce(f"on {claimed.arrival.id}")
+                if (done and time.monotonic() > give_up) or not self._is_read(ahead, stop):
                     ahead.cancel()
                     break
-                self._announce(f"on {claimed.arrival.id}")
+                reading = None
                 try:
                     reading = ahead.result()
-                except TemporaryError as error:
-                    reading = None
-                    self._unreadable(claimed, str(error))
-                if position + 1 < len(batch):
-                    ahead = pool.submit(self._reader.read, batch[position + 1].arrival.raw)
+                except ReadingError as error:
+                    self._failed(claimed, str(error))
+                done += 1
+                if done < len(batch):
+                    ahead = pool.submit(self._reader.read, batch[done].arrival.raw)
                 if reading is not None:
                     decided.append((claimed, reading, self._decide(claimed, reading)))
                 if decided and time.monotonic() - flushed_at > _FLUSH_SECONDS:
                     self._finish(decided)
                     decided, flushed_at = [], time.monotonic()
-            else:
-                position = len(batch)
         self._finish(decided)
-        return position
+        if done < len(batch):
+            self._store.give_back(batch[0].lease)
+
+    def _is_read(self, ahead: Future[Reading], stop: Event) -> bool:
+        """Wait until a message is read; False, with the reader ended, where somebody asks to stop before."""
+        while not stop.is_set():
+            if wait((ahead,), _STOP_SECONDS).done:
+                return True
+        self._reader.interrupt()
+        return False
 
     def _decide(self, claimed: Claimed, reading: Reading) -> Outcome:
         keys = pipeline.keys(reading, claimed.arrival, self._knowledge)
@@ -106,11 +128,13 @@ class Decider:
                     _log_finished(result, outcome)
                 elif result.stale:
                     stale.append((claimed, reading, self._decide(claimed, reading)))
+                elif result.error:
+                    self._failed(claimed, result.error)
                 else:
                     log.warning("lease-lost", id=claimed.arrival.id)
             waiting = stale
 
-    def _unreadable(self, claimed: Claimed, error: str) -> None:
+    def _failed(self, claimed: Claimed, error: str) -> None:
         """Count a failure against a message; the last one parks it in quarantine, with a ticket that says so."""
         log.warning("reading-failed", id=claimed.arrival.id, attempt=claimed.attempts, error=error)
         if claimed.attempts < self._settings.attempts:
@@ -127,6 +151,8 @@ class Decider:
         for result in self._store.finish([outcome]):
             if isinstance(result, Finished):
                 _log_finished(result, outcome)
+            else:
+                log.warning("lease-lost", id=claimed.arrival.id)
 
 
 def run_triage(decider: Decider, store_wait: Callable[[float], bool], stop: Event) -> None:
@@ -135,8 +161,6 @@ def run_triage(decider: Decider, store_wait: Callable[[float], bool], stop: Even
         try:
             if not decider.work(stop):
                 store_wait(_PAUSE_SECONDS)
-        except ReadingError:
-            raise
         except TemporaryError as error:
             log.error("triage-waits", error=str(error))  # noqa: TRY400 -- the store's trouble, no traceback of ours
             stop.wait(_PAUSE_SECONDS)
