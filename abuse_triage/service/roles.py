@@ -14,9 +14,9 @@ from pathlib import Path
 import structlog
 
 from abuse_triage import config, logs
-from abuse_triage.errors import TriageError
+from abuse_triage.errors import TemporaryError, TriageError
 from abuse_triage.model.settings import Settings
-from abuse_triage.service import lifeline
+from abuse_triage.service import lifeline, wire
 from abuse_triage.service.supervisor import Role
 from abuse_triage.store import open_store
 from abuse_triage.store.interface import Store
@@ -24,6 +24,7 @@ from abuse_triage.store.interface import Store
 log = structlog.get_logger()
 
 _LOCK_SECONDS = 60.0
+_LOCK_STEP = 0.1
 
 
 def main() -> None:
@@ -33,7 +34,10 @@ def main() -> None:
     arguments.add_argument("--abandoned", default="")
     arguments.add_argument("--charged", default="")
     options = arguments.parse_args()
-    settings = lifeline.settings_from_supervisor()
+    try:
+        settings = lifeline.settings_from_supervisor()
+    except wire.WireError as error:  # the supervisor was gone at once
+        sys.exit(error.exit_code)
     lifeline.redirect_output()
     logs.setup(settings.log)
     structlog.contextvars.bind_contextvars(role=options.role.value)
@@ -90,7 +94,7 @@ def _sender(settings: Settings) -> None:
     from abuse_triage.service.sender import run_sender  # noqa: PLC0415 -- a role imports only what it runs
 
     stop = _stop_event()
-    with _alone(settings, Role.SENDER):
+    with _alone(settings, Role.SENDER, stop):
         store = _open(settings)
         lifeline.tell("ready")
         run_sender(settings, store, stop)
@@ -101,7 +105,7 @@ def _scheduler(settings: Settings) -> None:
     from abuse_triage.service.scheduler import run_scheduler  # noqa: PLC0415 -- a role imports only what it runs
 
     stop = _stop_event()
-    with _alone(settings, Role.SCHEDULER):
+    with _alone(settings, Role.SCHEDULER, stop):
         store = _open(settings)
         lifeline.tell("ready")
         run_scheduler(settings, store, stop)
@@ -119,10 +123,16 @@ def _stop_event() -> threading.Event:
 
 
 @contextmanager
-def _alone(settings: Settings, role: Role) -> Iterator[None]:
-    """Hold the lock of a role of which there may be only one on a store; wait for a predecessor that is ending."""
+def _alone(settings: Settings, role: Role, stop: threading.Event) -> Iterator[None]:
+    """Hold the lock of a role of which there may be only one on a store; wait for a predecessor that is ending.
+
+    Raises `TriageError` where that takes too long, and ends the process where it is asked to stop before.
+    """
     path = Path(f"{settings.store.path}.{role}.lock")
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise TemporaryError(f"{path}: {os.strerror(error.errno or 0)}") from error
     give_up = time.monotonic() + _LOCK_SECONDS
     while True:
         try:
@@ -133,7 +143,8 @@ def _alone(settings: Settings, role: Role) -> Iterator[None]:
                 raise TriageError(
                     f"another {role} works on {settings.store.path}", advice="Stop the other daemon first."
                 ) from None
-            time.sleep(0.1)
+            if stop.wait(_LOCK_STEP):
+                sys.exit()
     try:
         yield
     finally:

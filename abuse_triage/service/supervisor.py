@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 import time
@@ -12,6 +11,7 @@ from enum import StrEnum
 
 import structlog
 
+from abuse_triage.errors import ConfigError
 from abuse_triage.model.settings import Settings
 from abuse_triage.service import wire
 
@@ -78,9 +78,14 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._unready = {child.name for child in self._children}
         self._on_ready = on_ready
+        self._misconfigured: list[str] = []
 
     async def run(self) -> None:
-        """Keep everything running until SIGTERM or SIGINT, then stop in order: intake first, so that queues drain."""
+        """Keep everything running until SIGTERM or SIGINT, then stop in order: intake first, so that queues drain.
+
+        Raises `ConfigError`, after the same stop, where a process finds its configuration wrong before all are ready.
+        Once they were, wrong rules or files let no more than the process wait that needs them.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
@@ -92,13 +97,23 @@ class Supervisor:
             children = [child for child in self._children if child.role is role]
             await asyncio.gather(*(self._end(child, tasks[child.name]) for child in children))
         log.info("stopped")
+        if self._misconfigured:
+            raise ConfigError(
+                tuple(f"{name}: the configuration is wrong" for name in self._misconfigured),
+                advice='The line "role-failed" in the log says what.',
+            )
 
     async def _keep(self, child: _Child) -> None:
         """Run one process again and again; the pause grows while it keeps dying young."""
         while not self._stop.is_set():
             started = time.monotonic()
-            abandoned = (child.claim, child.message)
-            code = await self._once(child, abandoned)
+            try:
+                code = await self._once(child, (child.claim, child.message))
+            except OSError as error:  # no process, memory or descriptor is free at the moment
+                code = -(error.errno or 0)
+            if code == ConfigError.exit_code and self._unready:
+                self._misconfigured.append(child.name)
+                self._stop.set()
             if self._stop.is_set():
                 return
             if time.monotonic() - started > _HEALTHY_SECONDS:
@@ -125,12 +140,13 @@ class Supervisor:
         process.stdin.write(wire.frame(self._settings))
         with contextlib.suppress(ConnectionError):
             await process.stdin.drain()
-        with contextlib.suppress(ValueError):  # a line over the limit: not one of ours
-            async for line in process.stdout:
-                text = line.decode("ascii", "replace").rstrip("\n")
-                if text == "ready":
-                    self._ready(child)
-                child.hear(text)
+        if self._stop.is_set():  # it came while the process started, and nobody else closes this one's lifeline
+            process.stdin.close()
+        while line := await _line(process.stdout):
+            text = line.decode("ascii", "replace").rstrip("\n")
+            if text == "ready":
+                self._ready(child)
+            child.hear(text)
         return await process.wait()
 
     def _ready(self, child: _Child) -> None:
@@ -142,21 +158,28 @@ class Supervisor:
 
     async def _end(self, child: _Child, task: asyncio.Task[None]) -> None:
         """Close the lifeline, wait, and kill what does not stop."""
-        process = child.process
-        if process is not None and process.stdin is not None:
-            process.stdin.close()
+        if child.process is not None and child.process.stdin is not None:
+            child.process.stdin.close()
         done, _ = await asyncio.wait({task}, timeout=_STOP_SECONDS)
+        process = child.process
         if not done and process is not None and process.returncode is None:
             log.error("killing", process=child.name)
             with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
+                process.kill()
             await asyncio.wait({task}, timeout=_STOP_SECONDS)
+
+
+async def _line(stream: asyncio.StreamReader) -> bytes:
+    """Read one status line, b"" at the end; what is over the limit is none of ours and is dropped."""
+    while True:
+        with contextlib.suppress(ValueError):
+            return await stream.readline()
 
 
 def serve(
     settings: Settings, roles: Sequence[Role] = tuple(Role), *, on_ready: Callable[[], None] | None = None
 ) -> None:
-    """Run the daemon in the foreground until it is told to stop."""
+    """Run the daemon in the foreground until it is told to stop; raises `ConfigError` as `Supervisor.run` does."""
 
     async def main() -> None:
         await Supervisor(settings, roles, on_ready=on_ready).run()
