@@ -47,11 +47,15 @@ def tick(settings: Settings, store: Store, now: datetime) -> None:
 
 
 def latest_time(settings: DigestSettings, timezone: str, now: datetime) -> datetime | None:
-    """Return the newest configured time of day, in the team's zone, that is not after `now`; None without times."""
-    local = now.astimezone(ZoneInfo(timezone))
-    moments = [
-        datetime.combine(local.date() - timedelta(days=days), moment, tzinfo=local.tzinfo)
+    """Return the newest configured time of day, in the team's zone, that is not after `now`; None without times.
+
+    A time that the clocks pass twice counts the first time; one that they leave out comes as much later as they jump.
+    """
+    zone = ZoneInfo(timezone)
+    today = now.astimezone(zone).date()
+    moments = [  # in UTC, because Python compares times of one zone by their wall clocks
+        datetime.combine(today - timedelta(days=days), moment, tzinfo=zone).astimezone(UTC)
         for days in (0, 1)
         for moment in settings.times
     ]
-    return max((moment for moment in moments if moment <= local), default=None)
+    return max((moment for moment in moments if moment <= now), default=None)
