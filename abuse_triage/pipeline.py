@@ -286,6 +286,7 @@ def _refused(arrival: Arrival, decision: Decision, relation: Relation, settings:
         (decision.refusal is not None, decision.refusal.reason if decision.refusal else ""),
         (kind is OutcomeKind.PARKED, f"parked: {decision.verdict.parked}"),
         (not relation.acknowledge, f"{relation.reason}; only the first message of a ticket is acknowledged"),
+        (bool(decision.verdict.parked), f"it would be parked now: {decision.verdict.parked}"),
         (not decision.verdict.acknowledge, "a rule asks for no acknowledgement"),
         (not settings.reply.enabled, "acknowledgements are switched off"),
         (not written_address(arrival.envelope.sender), "the envelope sender is no address that a header can hold"),
