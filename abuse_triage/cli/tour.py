@@ -1,8 +1,10 @@
 """`tour`: the whole daemon in one folder on loopback, with each message's way printed as it happens."""
 
 import contextlib
+import os
 import signal
 import smtplib
+import socket
 import subprocess
 import sys
 import time
@@ -29,6 +31,7 @@ _FED = "samples fed"
 _START_SECONDS = 30.0
 _SETTLE_SECONDS = 60.0
 _REMEMBERED = 10_000
+_NEWEST = MessageFilter(limit=500)
 
 
 @click.command()
@@ -57,16 +60,16 @@ def tour(folder: Path, samples: Path | None) -> None:
     settings = config.load(path)
     with (
         contextlib.suppress(KeyboardInterrupt),
-        _daemon(path, folder / "daemon.log", settings),
+        _daemon(path, folder / "daemon.log", settings) as daemon,
         _store(settings) as store,
     ):
         say(f"The daemon listens on {settings.smtp.listen[0]}; its log is {folder / 'daemon.log'}.")
-        seen: deque[str] = deque((message.id for message in store.messages(MessageFilter())), _REMEMBERED)
+        seen: deque[str] = deque((one.id for one in store.messages(_NEWEST) if one.outcome), _REMEMBERED)
         if samples is not None and not store.recall(_FED):
             count = _feed(samples, settings)
             store.remember(_FED, datetime.now(UTC).isoformat())
             say(f"Sent {count} sample messages.\n")
-            _follow(store, seen, until_seen=count)
+            _follow(store, seen, daemon, until_seen=count)
             say("\nThe digest that handlers would get now:\n")
             now = datetime.now(UTC)
             for line in digest_text(settings, store, since=now.replace(hour=0, minute=0), now=now).splitlines():
@@ -78,13 +81,14 @@ def tour(folder: Path, samples: Path | None) -> None:
             f" --to {settings.mailbox[0].address}\n"
             f"Acknowledgements are in {settings.outbox.folder}. Ctrl-C ends the daemon."
         )
-        _follow(store, seen, until_seen=None)
+        _follow(store, seen, daemon, until_seen=None)
     say("Stopped. The next start goes on where it was.")
 
 
 @contextmanager
-def _daemon(path: Path, log: Path, settings: Settings) -> Iterator[None]:
+def _daemon(path: Path, log: Path, settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
     """Run `serve` as its own process, with its log in a file, and stop it in order at the end."""
+    _refuse_a_taken_port(settings.smtp.listen[0])  # or samples would go to whoever listens there
     with log.open("ab") as stderr:
         process = subprocess.Popen(  # noqa: S603 -- this program itself
             (sys.executable, "-m", "abuse_triage", "--config", str(path), "serve"),
@@ -94,11 +98,22 @@ def _daemon(path: Path, log: Path, settings: Settings) -> Iterator[None]:
         )
     try:
         _wait_until_it_listens(process, settings, log)
-        yield
+        yield process
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         process.wait()
+
+
+def _refuse_a_taken_port(listen: str) -> None:
+    host, port = config.host_port(listen)
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise TemporaryError(
+            f"cannot listen on {listen}: {os.strerror(error.errno or 0)}",
+            advice="Stop what listens there, perhaps another tour, or change smtp.listen.",
+        ) from error
 
 
 def _wait_until_it_listens(process: subprocess.Popen[bytes], settings: Settings, log: Path) -> None:
@@ -124,19 +139,28 @@ def _feed(samples: Path, settings: Settings) -> int:
     """Send every sample by SMTP with the envelope that its case.toml names; returns how many were taken."""
     host, port = config.host_port(settings.smtp.listen[0])
     count = 0
-    with smtplib.SMTP(host, port, timeout=30) as client:
-        for mail in sorted(samples.glob("*/mail.eml")):
-            envelope = tomllib.loads((mail.parent / "case.toml").read_text("utf-8"))["envelope"]
-            client.sendmail(envelope["sender"], envelope["recipients"], mail.read_bytes())
-            count += 1
+    try:
+        with smtplib.SMTP(host, port, timeout=30) as client:
+            for mail in sorted(samples.glob("*/mail.eml")):
+                envelope = tomllib.loads((mail.parent / "case.toml").read_text("utf-8"))["envelope"]
+                client.sendmail(envelope["sender"], envelope["recipients"], mail.read_bytes())
+                count += 1
+    except smtplib.SMTPException as error:
+        raise TemporaryError(
+            f"the daemon did not take a sample: {error}", advice="Perhaps the disk is as good as full (store.min_free)."
+        ) from error
     return count
 
 
-def _follow(store: Store, seen: deque[str], *, until_seen: int | None) -> None:
+def _follow(store: Store, seen: deque[str], daemon: "subprocess.Popen[bytes]", *, until_seen: int | None) -> None:
     """Print the way of each message once it is at its end; stops after so many, or never."""
     left, give_up = until_seen, time.monotonic() + _SETTLE_SECONDS
     while left is None or (left > 0 and time.monotonic() < give_up):
-        for message in reversed(store.messages(MessageFilter(limit=500))):
+        if daemon.poll() is not None:
+            raise TemporaryError(
+                "the daemon ended by itself", advice="Its log, daemon.log beside the configuration, says why."
+            )
+        for message in reversed(store.messages(_NEWEST)):
             if message.id not in seen and (line := _way(message, store)):
                 seen.append(message.id)
                 show(line)
