@@ -1,7 +1,7 @@
 """Conditions hold of facts as the reference says, whatever the facts are."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rulesets import decide, holds, shipped, when
 
@@ -133,6 +133,7 @@ VALUES = st.one_of(
 SHIPPED = shipped()
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*FACTS, "header.auto-submitted", "nonsense"]), VALUES, max_size=12))
 def test_odd_facts_never_raise(facts: dict[str, FactValue]) -> None:
     """Facts of any type are decided about."""

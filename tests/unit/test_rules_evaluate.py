@@ -1,7 +1,7 @@
 """The four phases decide as documented, and the trace says why."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rulesets import decide, ruleset
 
@@ -71,6 +71,7 @@ def test_marks_add_up() -> None:
     assert not decide(rules, {"subject": "c"}).acknowledge
 
 
+@settings(deadline=None)
 @given(
     default=st.sampled_from(Tlp),
     marked=st.none() | st.sampled_from(Tlp),
@@ -88,6 +89,7 @@ def test_rules_never_lower_the_tlp(default: Tlp, marked: Tlp | None, said: set[T
 LEVELS = ruleset(*(mark(f"level{tlp.rank}", f"tlp: {tlp}") for tlp in Tlp))
 
 
+@settings(deadline=None)
 @given(st.sets(st.sampled_from(["a", "b", "c", "d", "e"])))
 def test_more_marks_never_make_a_ticket_less_strict_or_less_urgent(names: set[str]) -> None:
     """Marks form a lattice: every further rule that speaks keeps or raises."""
@@ -219,6 +221,7 @@ def test_otherwise() -> None:
     assert ("abusive-content", "other:undetermined", False) == (verdict.category, verdict.type, verdict.review)
 
 
+@settings(deadline=None)
 @given(st.permutations(["weak", "medium", "strong", "number", "against", "down"]), st.integers(0, 6))
 def test_the_order_of_words_does_not_matter(names: list[str], count: int) -> None:
     """Scores depend on which rules speak, not on where their words stand."""

@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 import re2
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abuse_triage.rules import patterns
@@ -104,6 +104,7 @@ ATOMS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(ATOMS, min_size=1, max_size=5).map("".join), min_size=1, max_size=6),
     st.text(st.one_of(LETTERS, st.just("\n")), max_size=30),

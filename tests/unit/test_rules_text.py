@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abuse_triage.rules.text import excerpt, fold, words
@@ -33,12 +33,14 @@ def test_fold(text: str, folded: str) -> None:
     assert folded == fold(text)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_folding_twice_changes_nothing(text: str) -> None:
     """A folded text is folded."""
     assert fold(text) == fold(fold(text))
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(max_codepoint=0x24F)), st.text(alphabet=st.characters(max_codepoint=0x24F)))
 def test_words_of_two_texts_are_those_of_both(first: str, second: str) -> None:
     """No word depends on what stands beside it."""
@@ -95,6 +97,7 @@ def test_excerpt(text: str, shown: str) -> None:
     assert shown == excerpt(text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=500))
 def test_excerpts_are_short_and_printable(text: str) -> None:
     """Whatever stands in a text, its excerpt is at most 120 printable characters."""
