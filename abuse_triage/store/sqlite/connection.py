@@ -21,6 +21,7 @@ PRAGMAS: tuple[tuple[str, str | int], ...] = (
     ("foreign_keys", 1),
     ("busy_timeout", BUSY_MS),
     ("cache_size", -32_000),  # kB; the indexes over values of reporters are entered at random places
+    ("temp_store", 2),  # MEMORY: what a savepoint may have to undo is not written to a file
     ("journal_size_limit", 64_000_000),  # bytes; a few large messages do not leave a large log behind
     ("trusted_schema", 0),  # the file may have been in other hands
 )
@@ -101,8 +102,8 @@ class Connection:
     def writing(self) -> Iterator[None]:
         """Run one transaction that writes: durable when this ends, and nothing of it is kept where anything raises."""
         with self._turn, self._faults():
-            self._begin_immediate()
             try:
+                self._begin_immediate()
                 yield
                 self.sqlite.execute("COMMIT")
             except BaseException:
@@ -115,8 +116,8 @@ class Connection:
     def reading(self) -> Iterator[None]:
         """Run one transaction that only reads: all of it sees the same state of the store."""
         with self._turn, self._faults():
-            self.sqlite.execute("BEGIN")
             try:
+                self.sqlite.execute("BEGIN")
                 yield
             finally:
                 if self.sqlite.in_transaction:

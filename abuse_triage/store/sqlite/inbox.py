@@ -60,10 +60,10 @@ WHERE messages.id IN (SELECT value FROM json_each (?)) ORDER BY messages.receive
 # fails because of something that passes is not used up at once.
 _LATER = f"{NOW_MS} + min (60000, 250 << (2 * min (attempts - 1, 8)))"
 _GIVE_BACK = f"""
-UPDATE messages SET state = 'received', lease = '', attempts = attempts - (id <> ?2),
-    ready_at_ms = CASE WHEN id = ?2 THEN {_LATER} WHEN attempts = 1 THEN 0 ELSE {NOW_MS} END,
-    error = CASE WHEN id = ?2 THEN 'the worker stopped while it was on this message' ELSE error END
-WHERE state = 'claimed' AND ready_at_ms IS NOT NULL AND lease = ?1
+UPDATE messages SET state = 'received', lease = '', attempts = attempts - (id <> ?),
+    ready_at_ms = CASE WHEN id = ? THEN {_LATER} WHEN attempts = 1 THEN 0 ELSE {NOW_MS} END,
+    error = CASE WHEN id = ? THEN 'the worker stopped while it was on this message' ELSE error END
+WHERE state = 'claimed' AND ready_at_ms IS NOT NULL AND lease = ?
 """  # noqa: S608 - constants only
 _FAIL = f"""
 UPDATE messages SET state = 'received', lease = '', error = ?, ready_at_ms = {_LATER}
@@ -131,7 +131,7 @@ class Inbox(Connected):
     def give_back(self, lease: str, charged: str = "") -> None:
         """Give back whatever is still held under a lease; nothing happens where that is nothing."""
         with self._db.writing():
-            self._db.run(_GIVE_BACK, lease, charged)
+            self._db.run(_GIVE_BACK, charged, charged, charged, lease)
 
     def fail(self, claimed: Claimed, error: str) -> None:
         """Give back a message that could not be worked on, unless its lease is lost; `error` is cut to 2000."""

@@ -20,7 +20,7 @@ FROM messages LEFT JOIN tickets ON tickets.id = messages.ticket_id
 """
 # The end of the range is the last character there is, so that it holds every id that begins like this.
 _RESOLVE = """
-SELECT id FROM messages WHERE id >= ?1 AND id < ?1 || char (0x10FFFF) ORDER BY id LIMIT 2
+SELECT id FROM messages WHERE id >= ? AND id < ? || char (0x10FFFF) ORDER BY id LIMIT 2
 """
 _RETRY = """
 UPDATE messages SET state = 'received', attempts = 0, ready_at_ms = 0, lease = '', error = '', outcome = NULL,
@@ -92,7 +92,7 @@ def _conditions(which: MessageFilter) -> tuple[list[str], list[str]]:
 def _resolve(db: Connection, beginning: str) -> str:
     if beginning and db.one("SELECT 1 FROM messages WHERE id = ?", beginning):
         return beginning
-    rows = db.all(_RESOLVE, beginning) if beginning else []
+    rows = db.all(_RESOLVE, beginning, beginning) if beginning else []
     if not rows:
         raise NotFoundError(f"there is no message {beginning!r}", advice="See message list.")
     if len(rows) > 1:

@@ -30,7 +30,7 @@ WHERE ticket_id = ? GROUP BY kind, value ORDER BY min (id)
 """
 _LINKED = """
 SELECT number FROM tickets WHERE id IN (
-    SELECT mentioned_id FROM links WHERE ticket_id = ?1 UNION SELECT ticket_id FROM links WHERE mentioned_id = ?1
+    SELECT mentioned_id FROM links WHERE ticket_id = ? UNION SELECT ticket_id FROM links WHERE mentioned_id = ?
 ) ORDER BY id
 """
 _OPENED_SINCE = """
@@ -76,7 +76,7 @@ class Tickets(Connected):
                 indicators=tuple(_indicator(found) for found in self._db.all(_INDICATORS, ticket_id)),
                 journal=read_journal(self._db, ticket_id),
                 mails=mails_of(self._db, ticket_id),
-                linked=tuple(linked for (linked,) in self._db.all(_LINKED, ticket_id)),
+                linked=tuple(linked for (linked,) in self._db.all(_LINKED, ticket_id, ticket_id)),
             )
 
     def open_tickets(self, limit: int) -> list[Ticket]:
