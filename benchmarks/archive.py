@@ -5,7 +5,8 @@ import itertools
 import statistics
 import sys
 import tempfile
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -20,11 +21,16 @@ _BATCH = 500
 
 
 def fill(store: Store, count: int) -> None:
-    """Store so many tickets, each with a message, indicators, a trace and an acknowledgement that was sent."""
+    """Store so many tickets with all that belongs to them, a quarter with an acknowledgement that was sent."""
     for start in range(0, count, _BATCH):
         numbers = range(start, min(start + _BATCH, count))
         store.accept([arrival(number) for number in numbers])
-        store.finish([outcome(claimed) for claimed in store.claim(len(numbers), timedelta(minutes=5))])
+        decided = [outcome(claimed) for claimed in store.claim(len(numbers), timedelta(minutes=5))]
+        store.finish([replace(each, outgoing=each.outgoing if n % 4 == 0 else ()) for n, each in enumerate(decided)])
+        now = datetime.now(UTC) + timedelta(seconds=1)
+        for due in store.due(now, _BATCH):
+            store.sending(due.mail.id, now)
+            store.sent(due.mail.id, now, "250 taken")
 
 
 def main() -> None:
