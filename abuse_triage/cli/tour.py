@@ -74,9 +74,10 @@ def tour(folder: Path, samples: Path | None) -> None:
             now = datetime.now(UTC)
             for line in digest_text(settings, store, since=now.replace(hour=0, minute=0), now=now).splitlines():
                 show(line)
+        program = sys.argv[0] if Path(sys.argv[0]).name == "abuse-triage" else "abuse-triage"
         say(
-            f"\nTry:  abuse-triage --config {path} ticket list\n"
-            f"      abuse-triage --config {path} ticket show 1\n"
+            f"\nTry:  {program} --config {path} ticket list\n"
+            f"      {program} --config {path} ticket show 1\n"
             f"      swaks --server {settings.smtp.listen[0]} --from you@example.org"
             f" --to {settings.mailbox[0].address}\n"
             f"Acknowledgements are in {settings.outbox.folder}. Ctrl-C ends the daemon."

@@ -1,0 +1,136 @@
+"""Writes the reference parts of the documents from the code: `python tests/docs/reference.py` brings them up to date.
+
+A generated part stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from abuse_triage.model.settings import Section, Settings
+from abuse_triage.rules import facts, schema
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+_PART = re.compile(r"(<!-- begin: (\S+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
+_ACTIONS: Mapping[str, type[BaseModel]] = {
+    "gate": schema.GateThen,
+    "mark": schema.MarkThen,
+    "classify": schema.ClassifyThen,
+    "route": schema.RouteThen,
+}
+_NEEDED = "*needed*"
+
+
+def configuration() -> str:
+    """Return one table of keys for each section of the configuration."""
+    return "\n\n".join(_section(title, about, section) for title, about, section in _sections(Settings, ""))
+
+
+def fact_table() -> str:
+    """Return the table of what a rule may look at."""
+    rows = [(f"`{name}`", str(fact.type), fact.doc) for name, fact in facts.FACTS.items()]
+    rows += [(f"`{start}<name>`", str(fact.type), fact.doc) for start, fact in facts.FAMILIES.items()]
+    return _table(("fact", "type", "what it is"), rows)
+
+
+def test_table() -> str:
+    """Return the table of what may be asked of a fact."""
+    return _table(("test", "meaning"), [(f"`{name}`", about) for name, about in _described(schema.Test)])
+
+
+def action_table() -> str:
+    """Return the table of what a rule may do, by phase."""
+    rows = [
+        (phase, f"`{name}`", about) for phase, model in _ACTIONS.items() for name, about in _described(model)
+    ]
+    return _table(("phase", "action", "meaning"), rows)
+
+
+PARTS = {
+    "configuration": configuration,
+    "facts": fact_table,
+    "tests": test_table,
+    "actions": action_table,
+}
+"""What writes each generated part."""
+
+
+def renewed(text: str) -> str:
+    """Return a document with its generated parts as the code is now."""
+    return _PART.sub(lambda part: f"{part[1]}{PARTS[part[2]]()}\n{part[3]}", text)
+
+
+def _sections(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, type[Section]]]:
+    """Yield each table of the file with its heading, what it is for, and its keys."""
+    for name, field in model.model_fields.items():
+        section, repeated = _section_of(field)
+        if section is not None:
+            key = f"{prefix}{name}"
+            yield f"[[{key}]]" if repeated else f"[{key}]", (section.__doc__ or "").strip(), section
+            yield from _sections(section, f"{key}.")
+
+
+def _section_of(field: FieldInfo) -> tuple[type[Section] | None, bool]:
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if isinstance(kind, type) and issubclass(kind, Section):
+            return kind, kind is not field.annotation
+    return None, False
+
+
+def _section(title: str, about: str, section: type[Section]) -> str:
+    rows = [
+        (f"`{name}`", _default(name, field, section), field.description or "")
+        for name, field in section.model_fields.items()
+        if _section_of(field)[0] is None
+    ]
+    return f"### `{title}`\n\n{about}\n\n{_table(('key', 'default', 'meaning'), rows)}"
+
+
+def _default(name: str, field: FieldInfo, section: type[Section]) -> str:
+    if field.default is PydanticUndefined:
+        return _NEEDED
+    value = section.__pydantic_serializer__.to_python(
+        section.model_construct(**{name: field.default}), mode="json", include={name}, warnings=False
+    )[name]
+    return f"`{_toml(value)}`"
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str() if re.fullmatch(r"\d\d:\d\d:\d\d", value):
+            return value
+        case str():
+            return f'"{value}"'
+        case list():
+            return f"[{', '.join(map(_toml, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{key} = {_toml(item)}' for key, item in value.items())}}}"
+    return str(value)
+
+
+def _described(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+    for name, field in model.model_fields.items():
+        yield field.alias or name, (field.description or "") + _choices(field)
+
+
+def _choices(field: FieldInfo) -> str:
+    kinds = (field.annotation, *get_args(field.annotation))
+    words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind) if isinstance(word, str)]
+    return f" One of: {', '.join(f'`{word}`' for word in words)}." if len(words) > 1 else ""
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    for document in sorted(DOCS.glob("*.md")):
+        document.write_text(renewed(document.read_text("utf-8")), "utf-8")
