@@ -26,6 +26,7 @@ from abuse_triage.service.failpoints import failpoint
 READING = TypeAdapter(Reading)
 MAX_REPLY = 32_000_000
 """Bytes of one answer; a `Reading` within the default limits stays far below."""
+READY = b"ready"
 FAILED = b"!"
 """How an answer begins that is no `Reading`; JSON never does."""
 _WARM_UP = (
@@ -56,8 +57,12 @@ def main() -> None:
     start = START.validate_json(wire.receive(0, 1_000_000))
     _warm_up(start.limits)
     _confine(start.memory)
-    pipeline.read(_WARM_UP, start.limits)  # limits in which nothing can be read are no fault of a message
-    wire.send(1, b"ready")
+    try:
+        bytearray(2 * start.max_message)
+    except MemoryError:  # no fault of any message
+        wire.send(1, FAILED + b"triage.memory does not hold the largest message twice")
+        return
+    wire.send(1, READY)
     while True:
         try:
             raw = wire.receive(0, start.max_message)

@@ -12,7 +12,7 @@ from abuse_triage.errors import TemporaryError
 from abuse_triage.model.report import Reading
 from abuse_triage.model.settings import Settings
 from abuse_triage.service import wire
-from abuse_triage.service.reader import FAILED, MAX_REPLY, READING, START, Start
+from abuse_triage.service.reader import FAILED, MAX_REPLY, READING, READY, START, Start
 
 _COMMAND = (sys.executable, "-m", "abuse_triage.service.reader")
 _START_SECONDS = 60.0
@@ -85,19 +85,24 @@ class Reader:
         if self._process is None or self._process.poll() is not None:
             self.close()
             try:
-                self._process = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)  # noqa: S603 -- this program itself
-                stdin, stdout = self._ends()
-                for end in (stdin, stdout):
-                    os.set_blocking(end, False)  # or a write could outlast its deadline
-                deadline = time.monotonic() + _START_SECONDS
-                wire.send(stdin, START.dump_json(self._start), deadline=deadline)
-                wire.receive(stdout, 100, deadline=deadline)
+                answer = self._started()
             except (OSError, wire.WireError) as error:
-                raise ReaderStartError(
-                    f"no reader can be started: {self._post_mortem(error)}",
-                    advice="Its last lines in the log say why; triage.memory may be too small.",
-                ) from error
+                answer = self._post_mortem(error).encode()
+            if answer != READY:
+                self.close()
+                reason = answer.removeprefix(FAILED).decode("utf-8", "replace")
+                raise ReaderStartError(f"no reader can be started: {reason}", advice="Look at triage.memory first.")
         return self._ends()
+
+    def _started(self) -> bytes:
+        """Start a process and return its first answer."""
+        self._process = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)  # noqa: S603 -- this program itself
+        stdin, stdout = self._ends()
+        for end in (stdin, stdout):
+            os.set_blocking(end, False)  # or a write could outlast its deadline
+        deadline = time.monotonic() + _START_SECONDS
+        wire.send(stdin, START.dump_json(self._start), deadline=deadline)
+        return wire.receive(stdout, _SHOWN, deadline=deadline)
 
     def _ends(self) -> tuple[int, int]:
         process = self._process
@@ -113,6 +118,6 @@ class Reader:
             with contextlib.suppress(subprocess.TimeoutExpired):  # it closes its pipes a moment before it is gone
                 status = process.wait(0.5)
         self.close()
-        if status is None:
+        if not status:
             return str(error)
         return f"the reader ended with signal {-status}" if status < 0 else f"the reader ended with code {status}"
