@@ -102,6 +102,7 @@ def test_change_between_two_waits_is_not_missed(store: Store, other: Store) -> N
     start = time.monotonic()
     assert store.wait(10)
     assert time.monotonic() - start < 1
+    assert not store.wait(0.05)
 
 
 def test_looking_for_work_is_no_change(store: Store, other: Store) -> None:

@@ -146,8 +146,8 @@ def test_damage_is_found(store: SqliteStore, path: Path) -> None:
     with path.open("r+b") as file:
         file.seek((int(str(root)) - 1) * 4096)
         file.write(b"\xff" * 2000)
-    with closing(sqlite3.connect(path)):
-        problems = SqliteStore(path, "{year}").check()
+    with closing(open_store(path)) as again:
+        problems = again.check()
     assert any(problem.startswith("integrity: ") for problem in problems)
 
 
