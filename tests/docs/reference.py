@@ -45,9 +45,7 @@ def test_table() -> str:
 
 def action_table() -> str:
     """Return the table of what a rule may do, by phase."""
-    rows = [
-        (phase, f"`{name}`", about) for phase, model in _ACTIONS.items() for name, about in _described(model)
-    ]
+    rows = [(phase, f"`{name}`", about) for phase, model in _ACTIONS.items() for name, about in _described(model)]
     return _table(("phase", "action", "meaning"), rows)
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from daemon import free_port
-from docs import transcript
 
 from abuse_triage import config
+from docs import transcript
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -92,5 +92,52 @@ def test_readme_session(running: Checkout) -> None:
 
 
 def test_handling(running: Checkout) -> None:
-    """What the handlers' guide shows is what the commands print."""
-    running.check(DOCS / "handling.md", "handling")
+    """What the handlers' guide shows is what the commands print after `make run`."""
+    replace = transcript.at_port(running.port)
+    transcript.check(DOCS / "handling.md", "handling", running.folder / "var", replace=replace)
+
+
+@pytest.fixture
+def configured(checkout: Checkout) -> Checkout:
+    """A checkout with a configuration of `init` and the files that the documents show, without a daemon."""
+    init = (sys.executable, "-m", "abuse_triage", "init", "--yes", "--dir", checkout.folder / "var")
+    subprocess.run(init, check=True)
+    for document in (DOCS / "rules.md", DOCS / "configuration.md"):
+        transcript.write_files(document, checkout.folder)
+    return checkout
+
+
+def test_rules(configured: Checkout) -> None:
+    """The tutorial's rule and its faults do what the tutorial shows."""
+    transcript.check(DOCS / "rules.md", "rules", configured.folder)
+
+
+def test_configuration(configured: Checkout) -> None:
+    """The broken configuration has exactly the problems that the page shows."""
+    transcript.check(DOCS / "configuration.md", "configuration", configured.folder)
+
+
+def test_install(tmp_path: Path) -> None:
+    """The commands that make the configuration of a service make one without problems."""
+    here = {
+        "sudo -u abuse-triage ": "",
+        "sudo ": "",
+        "/var/lib/abuse-triage": str(tmp_path / "lib"),
+        "/etc/abuse-triage": str(tmp_path / "etc"),
+    }
+    for folder in ("lib", "etc"):
+        (tmp_path / folder).mkdir()
+    transcript.check(DOCS / "install.md", "init", tmp_path, replace=here)
+
+
+def test_every_marked_example_is_run() -> None:
+    """No transcript of a document is left out by this file."""
+    run_here = {
+        "README.md": {"run", "session"},
+        "configuration.md": {"configuration"},
+        "handling.md": {"handling"},
+        "install.md": {"init"},
+        "rules.md": {"rules"},
+    }
+    marked = {document.name: transcript.names(document) for document in (README, *DOCS.glob("*.md"))}
+    assert run_here == {name: found for name, found in marked.items() if found}

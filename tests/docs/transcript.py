@@ -9,6 +9,7 @@ times, ids and years of ticket numbers are compared by their shape.
 import os
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,10 +57,9 @@ def write_files(document: Path, folder: Path) -> None:
             (folder / path).write_text(body, "utf-8")
 
 
-def names(document: Path) -> list[str]:
-    """Return the names of a document's transcripts, each once."""
-    found = (name for kind, name, _ in _BLOCK.findall(document.read_text("utf-8")) if kind == "test")
-    return list(dict.fromkeys(found))
+def names(document: Path) -> set[str]:
+    """Return the names of a document's transcripts."""
+    return {name for kind, name, _ in _BLOCK.findall(document.read_text("utf-8")) if kind == "test"}
 
 
 def run(commands: list[Command], folder: Path, *, replace: dict[str, str] | None = None) -> list[str]:
@@ -74,7 +74,7 @@ def run(commands: list[Command], folder: Path, *, replace: dict[str, str] | None
     done = subprocess.run(
         ("bash", "-c", script),
         cwd=folder,
-        env={**os.environ, **_ROOM},
+        env={**os.environ, **_ROOM, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -83,7 +83,7 @@ def run(commands: list[Command], folder: Path, *, replace: dict[str, str] | None
     )
     printed = done.stdout.decode("utf-8", "replace")
     for document_text, here in there.items():
-        printed = printed.replace(here, document_text)
+        printed = printed.replace(here, document_text) if here else printed
     outputs = printed.split(_END)
     return [*outputs, *[""] * (len(commands) - len(outputs))]
 
