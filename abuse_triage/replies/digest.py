@@ -190,11 +190,12 @@ def _refused(given: DigestInput) -> str:
 def _troubled(given: DigestInput) -> str:
     def row(mail: TroubledMail) -> str:
         subject = mail.ticket or "digest"
-        return f"{_cut(f'  {mail.state}  {_moment(mail.at, given)}  {subject}')}\n{_cut(f'    {mail.error}')}"
+        first = _cut(f"  {mail.id}  {mail.state}  {_moment(mail.at, given)}  {subject}")
+        return f"{first}\n{_cut(f'    {mail.error}')}"
 
     more = max(len(given.troubled) - _LISTED, 0)
-    title = f"NOT DELIVERED ({len(given.troubled)})"
-    return _section(title, given.troubled[:_LISTED], row, more, "status") if given.troubled else ""
+    title = f"NOT DELIVERED ({len(given.troubled)}), abuse-triage mail resend ID"
+    return _section(title, given.troubled[:_LISTED], row, more, "mail list") if given.troubled else ""
 
 
 def _health(given: DigestInput) -> str:

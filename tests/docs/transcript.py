@@ -3,7 +3,7 @@
 A block is marked by a comment on the line before its fence. `<!-- test: NAME -->` marks a transcript: lines that begin
 with "$ " are commands (more lines begin with "> "), the lines below them are what they print. `<!-- file: PATH -->`
 marks a file that the commands need. In what is printed, "…" stands for anything, alone on a line for any lines; dates,
-times, ids and years of ticket numbers are compared by their shape.
+times, ids and years of ticket numbers are compared by their shape, columns without regard to their width.
 """
 
 import os
@@ -19,6 +19,7 @@ _SHAPES = (
     (re.compile(r"\b\d\d:\d\d(?::\d\d)?\b"), "TIME"),
     (re.compile(r"\b01[0-9a-hjkmnp-tv-z]{24}\b"), "ID"),
     (re.compile(r"#\d{4}-"), "#YEAR-"),
+    (re.compile(r"(?<=\S) {2,}"), "  "),
     (re.compile(r"\back\.[a-z2-7]{24}\.[a-z2-7]{24}@"), "ack.ID@"),
 )
 _PORT = "127.0.0.1:8025"
@@ -68,7 +69,8 @@ def run(commands: list[Command], folder: Path, *, replace: dict[str, str] | None
     `replace` has texts of the document and what stands for them here; in what is returned the document's texts stand.
     """
     there = replace or {}
-    script = f"\nprintf '{_END}'\n".join(command.line for command in commands)
+    between = f"\ncode=$?; printf '{_END}'; (exit $code)\n"  # so that "$?" is the command's, as at a prompt
+    script = between.join(command.line for command in commands)
     for document_text, here in there.items():
         script = script.replace(document_text, here)
     done = subprocess.run(

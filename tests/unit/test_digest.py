@@ -121,10 +121,10 @@ NOT ACKNOWLEDGED (3), abuse-triage message list --unanswered
   2026-11-21 06:00 WET  no ticket  Auto-Submitted: auto-generated
   2026-11-21 05:00 WET  EXEMPLO#2026-000001  null return path
 
-NOT DELIVERED (2)
-  delivery-unknown  2026-11-21 07:00 WET  EXEMPLO#2026-000001
+NOT DELIVERED (2), abuse-triage mail resend ID
+  7  delivery-unknown  2026-11-21 07:00 WET  EXEMPLO#2026-000001
     no answer
-  failed  2026-11-20 08:00 WET  digest
+  8  failed  2026-11-20 08:00 WET  digest
     550 5.1.1 no such mailbox
 
 HEALTH
