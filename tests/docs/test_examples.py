@@ -61,7 +61,8 @@ def running(checkout: Checkout) -> Iterator[Checkout]:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "MAKEFLAGS": ""},
+            # As from a terminal, and not as a part of `make test`.
+            env={name: value for name, value in os.environ.items() if "MAKE" not in name},
         )
     try:
         give_up = time.monotonic() + 100
