@@ -1,7 +1,7 @@
 """A reader process that does what a message says: the confinement is the real one, only the reading is not.
 
-The first line of a message is an order; anything else is read as it always is. Standard error is a file, whose path is
-the argument.
+The first line of a message, or its field X-Order there, is an order; anything else is read as it always is. Standard
+error is a file, whose path is the argument.
 """
 
 import os
@@ -19,7 +19,7 @@ as_always = pipeline.read
 
 def read(raw: bytes, limits: LimitSettings) -> Reading:  # noqa: C901 -- a list of misdeeds
     """Obey, and then read; what is forbidden raises."""
-    match raw.partition(b"\r\n")[0]:
+    match raw.partition(b"\r\n")[0].removeprefix(b"X-Order: "):
         case b"open a file":
             Path("/etc/hostname").read_bytes()
         case b"open a socket":

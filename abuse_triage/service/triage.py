@@ -151,6 +151,8 @@ class Decider:
         for result in self._store.finish([outcome]):
             if isinstance(result, Finished):
                 _log_finished(result, outcome)
+            elif result.error:
+                self._store.fail(claimed, result.error)
             else:
                 log.warning("lease-lost", id=claimed.arrival.id)
 
