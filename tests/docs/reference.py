@@ -121,7 +121,7 @@ def _described(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
 def _choices(field: FieldInfo) -> str:
     kinds = (field.annotation, *get_args(field.annotation))
     words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind) if isinstance(word, str)]
-    return f" One of: {', '.join(f'`{word}`' for word in words)}." if len(words) > 1 else ""
+    return f" Written: {' or '.join(f'`{word}`' for word in words)}." if words else ""
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
