@@ -17,9 +17,10 @@ from abuse_triage.service import wire
 
 log = structlog.get_logger()
 
+_PROGRAM = ("-m", "abuse_triage.service.roles")
 _FIRST_PAUSE = 0.2
-_LONGEST_PAUSE = 30.0
-_HEALTHY_SECONDS = 60.0
+_LONGEST_PAUSE = 5.0
+_HEALTHY_SECONDS = 20.0
 """A process that lived so long starts with the first pause again."""
 _STOP_SECONDS = 20.0
 """A process that has not stopped so long after it was asked is killed; what it held is claimed again."""
@@ -124,7 +125,7 @@ class Supervisor:
             child.pause = min(child.pause * 2, _LONGEST_PAUSE)
 
     async def _once(self, child: _Child, abandoned: tuple[str, str]) -> int:
-        arguments = [sys.executable, "-m", "abuse_triage.service.roles", child.role.value]
+        arguments = [sys.executable, *_PROGRAM, child.role.value]
         if abandoned[0]:
             arguments += ["--abandoned", abandoned[0], "--charged", abandoned[1]]
         process = await asyncio.create_subprocess_exec(
