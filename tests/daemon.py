@@ -174,7 +174,8 @@ class Daemon:
         processes = self.processes()
         if not processes:
             return ""
-        pid = chance.choice(sorted(processes))
+        supervisor, *others = sorted(processes)  # the oldest has the lowest number, unless numbers begin anew
+        pid = supervisor if not others or chance.random() < 0.1 else chance.choice(others)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         return processes[pid]
