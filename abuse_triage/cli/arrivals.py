@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 import click
 
 from abuse_triage.cli.mailfiles import RawMail, return_path
+from abuse_triage.mail.decode import decode
 from abuse_triage.model.message import Arrival, Channel, Envelope
-from abuse_triage.model.settings import Settings
+from abuse_triage.model.settings import LimitSettings, Settings
 from abuse_triage.service.ids import new_id
 from abuse_triage.service.path import NULL_PATH, split_path
 
+_HEADERS = 256_000
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -25,7 +27,7 @@ def envelope_options(command: _Command) -> _Command:
         "--sender",
         callback=_sender,
         metavar="ADDRESS",
-        help='Envelope sender, "" for none.  [default: from Return-Path, else none]',
+        help='Envelope sender, "" for none.  [default: from Return-Path, else from From]',
     )(command)
 
 
@@ -39,10 +41,15 @@ def mailboxes(settings: Settings, recipients: tuple[str, ...]) -> tuple[str, ...
 
 
 def arrival(mail: RawMail, sender: str | None, recipients: tuple[str, ...]) -> Arrival:
-    """Make the arrival of a message now; without a sender its Return-Path counts, and no address is a null sender."""
+    """Make the arrival of a message now; without a sender its Return-Path counts, and without that the address in From.
+
+    The second is a guess that RFC 3834 section 4 allows a service responder: a report that somebody saved to a file
+    should not look like a bounce. A Return-Path that is no address is a null sender.
+    """
     now = datetime.now(UTC)
     if sender is None:
-        sender = _bare(return_path(mail.raw)) or ""
+        path = return_path(mail.raw)
+        sender = (_bare(path) or "") if path else _author(mail.raw)
     return Arrival(
         id=new_id(int(now.timestamp() * 1000), secrets.randbits(80)),
         received_at=now,
@@ -50,6 +57,18 @@ def arrival(mail: RawMail, sender: str | None, recipients: tuple[str, ...]) -> A
         raw=mail.raw,
         truncated=mail.truncated,
     )
+
+
+def assumes_sender(mail: RawMail, sender: str | None) -> bool:
+    """Tell whether `arrival` has to take the address in From for the envelope sender."""
+    return sender is None and not return_path(mail.raw)
+
+
+def _author(raw: bytes) -> str:
+    """Return the address in From, "" where there is none."""
+    end = min((found for found in (raw.find(b"\n\n"), raw.find(b"\r\n\r\n")) if found >= 0), default=len(raw))
+    senders = decode(raw[: min(end, _HEADERS)], LimitSettings()).senders
+    return senders[0].email if senders else ""
 
 
 def _sender(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:

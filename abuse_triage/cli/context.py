@@ -1,5 +1,7 @@
 """What every command has: the configuration file, --debug, and the way to settings and store."""
 
+import getpass
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,6 +92,11 @@ def common(command: _Command) -> _Command:
 def json_option(command: _Command) -> _Command:
     """Give a command --json, which it gets as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
+
+
+def operator() -> str:
+    """Return who works here, for the journal: the system user, or the one who called sudo."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()
 
 
 pass_state = click.make_pass_decorator(State, ensure=True)

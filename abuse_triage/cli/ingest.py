@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from abuse_triage.cli.arrivals import arrival, envelope_options, mailboxes
+from abuse_triage.cli.arrivals import arrival, assumes_sender, envelope_options, mailboxes
 from abuse_triage.cli.context import State, common, json_option, pass_state
-from abuse_triage.cli.mailfiles import RawMail, mails_from, mails_in, return_path
+from abuse_triage.cli.mailfiles import RawMail, mails_from, mails_in
 from abuse_triage.cli.output import document, say, show
 from abuse_triage.errors import InputError, TemporaryError
 from abuse_triage.model.settings import Settings
@@ -45,14 +45,16 @@ def ingest(state: State, *, source: Path, sender: str | None, recipients: tuple[
                 for mail, taken_in in zip(batch, arrivals, strict=True):
                     if not as_json:
                         show(f"{taken_in.id}  {mail.source}{'  (truncated)' if mail.truncated else ''}")
-                    unnamed += sender is None and not return_path(mail.raw)
+                    unnamed += assumes_sender(mail, sender)
                     taken.append({"id": taken_in.id, "source": mail.source, "truncated": mail.truncated})
         finally:
             if as_json:
                 document(taken)
             say(f"{len(taken)} message{'' if len(taken) == 1 else 's'} taken in")
             if unnamed:
-                say(f"{unnamed} of them without Return-Path: their sender is null, as in a bounce; --sender names one")
+                say(
+                    f"{unnamed} of them without Return-Path: the address in From counts as sender; --sender names another"
+                )
     if not taken:
         raise InputError(f"there is no mail in {source}", advice="Known are .eml, mbox, Maildir and folders of .eml.")
 

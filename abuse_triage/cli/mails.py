@@ -1,11 +1,10 @@
 """`mail list` and `mail resend`: what goes out."""
 
-import getpass
 from datetime import UTC, datetime
 
 import click
 
-from abuse_triage.cli.context import State, common, json_option, pass_state
+from abuse_triage.cli.context import State, common, json_option, operator, pass_state
 from abuse_triage.cli.options import one_of
 from abuse_triage.cli.output import document, moment, say, table
 from abuse_triage.model.ticket import MailState
@@ -59,5 +58,5 @@ def resend(state: State, mail_id: int) -> None:
     A delivery-unknown mail may have arrived already: sending it again is a person's decision, and is journaled.
     """
     with state.store() as (_, store):
-        store.resend(mail_id, getpass.getuser(), datetime.now(UTC))
+        store.resend(mail_id, operator(), datetime.now(UTC))
     say(f"mail {mail_id} is queued again")

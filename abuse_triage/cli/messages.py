@@ -1,12 +1,11 @@
 """`message list`, `message show` and `message retry`: what came in."""
 
-import getpass
 import sys
 from datetime import UTC, datetime
 
 import click
 
-from abuse_triage.cli.context import State, common, json_option, pass_state
+from abuse_triage.cli.context import State, common, json_option, operator, pass_state
 from abuse_triage.cli.options import Since, listing, one_of
 from abuse_triage.cli.output import document, fields, moment, say, show, table
 from abuse_triage.model.ticket import MessageState, OutcomeKind
@@ -120,5 +119,5 @@ def retry(state: State, message_id: str) -> None:
     """Let a quarantined or parked message go the whole way again, once."""
     with state.store() as (_, store):
         found = store.message(message_id)[0]
-        store.retry(found.id, getpass.getuser(), datetime.now(UTC))
+        store.retry(found.id, operator(), datetime.now(UTC))
     say(f"{found.id} waits for triage again")

@@ -2,16 +2,15 @@
 
 import re
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from abuse_triage import pipeline
-from abuse_triage.cli.arrivals import arrival, envelope_options, mailboxes
+from abuse_triage.cli.arrivals import arrival, assumes_sender, envelope_options, mailboxes
 from abuse_triage.cli.context import State, common, json_option, pass_state
-from abuse_triage.cli.mailfiles import mails_from, mails_in, return_path
+from abuse_triage.cli.mailfiles import mails_from, mails_in
 from abuse_triage.cli.output import document, fields, show
 from abuse_triage.errors import InputError
 from abuse_triage.indicators.refang import defang, defang_text
@@ -52,9 +51,6 @@ def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[
         raise InputError(f"there is no message in {source}")
     message = arrival(mail, sender, mailboxes(settings, recipients))
     reading = pipeline.read(message.raw, settings.limits)
-    assumed = sender is None and not return_path(mail.raw) and bool(reading.sender.email)
-    if assumed:  # a report that somebody saved should not look like a bounce
-        message = replace(message, envelope=replace(message.envelope, sender=reading.sender.email))
     keys = pipeline.keys(reading, message, knowledge)
     decision = pipeline.judge(reading, message, keys, knowledge)
     outcome = pipeline.decide(
@@ -77,7 +73,7 @@ def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[
             }
         )
         return
-    _message(message, reading, assumed=assumed)
+    _message(message, reading, assumed=assumes_sender(mail, sender))
     _facts(decision)
     _category(decision.verdict)
     _rules(decision.verdict)

@@ -11,7 +11,21 @@ TIME, SOURCE, EVIDENCE = "time", "source", "evidence"
 # The patterns begin with what is rare in text and look back from there, so that most positions cost next to nothing.
 _CLOCK = re.compile(r"[:h](?:(?<=(?<![\d.])\d.)|(?<=(?<![\d.])[01]\d.)|(?<=(?<![\d.])2[0-3].))[0-5]\d(?!\d)", re.ASCII)
 """A time of day such as 9:41, 10h07 or 10:07:31, but no port behind an IPv4 address."""
-_ZONES: tuple[str, ...] = ("UTC", "GMT", "WET", "WEST", "CET", "CEST", "AZOT", "AZOST", "EET", "EEST", "BST", "MSK", "BRT")
+_ZONES: tuple[str, ...] = (
+    "UTC",
+    "GMT",
+    "WET",
+    "WEST",
+    "CET",
+    "CEST",
+    "AZOT",
+    "AZOST",
+    "EET",
+    "EEST",
+    "BST",
+    "MSK",
+    "BRT",
+)
 _ZONES += ("EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT")
 _ZONE = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(_ZONES)})(?![A-Za-z])")
 # Begins with what is rare in text, so that the engine skips to it; the digits of a time stand before.

@@ -89,8 +89,7 @@ Nem sempre podemos contar o resultado.
 Para corrigir ou juntar provas, responda a este e-mail e mantenha a
 referência no assunto.
 
-Envie dados sensíveis cifrados com a nossa chave OpenPGP. Esta
-resposta é automática.
+Esta resposta é automática.
 
 Equipa:       CSIRT Exemplo, Associação Exemplo
 Horário:      dias úteis das 9h às 18h (Lisboa)
@@ -119,8 +118,7 @@ tell you the outcome.
 To correct it or to add evidence, answer this e-mail and keep the
 reference in the subject.
 
-Encrypt sensitive information with our OpenPGP key. This answer is
-automatic.
+This answer is automatic.
 
 Team:         CSIRT Exemplo, Associação Exemplo
 Hours:        working days 09:00-18:00 (Lisbon)
@@ -150,8 +148,7 @@ subject.
 
 Please report security incidents to abuse@example.pt.
 
-Encrypt sensitive information with our OpenPGP key. This answer is
-automatic.
+This answer is automatic.
 
 Team:         CSIRT Exemplo, Associação Exemplo
 Hours:        working days 09:00-18:00 (Lisbon)
@@ -174,8 +171,7 @@ referência no assunto.
 
 Incidentes de segurança comunicam-se para abuse@example.pt.
 
-Envie dados sensíveis cifrados com a nossa chave OpenPGP. Esta
-resposta é automática.
+Esta resposta é automática.
 
 Equipa:       CSIRT Exemplo, Associação Exemplo
 Horário:      dias úteis das 9h às 18h (Lisboa)

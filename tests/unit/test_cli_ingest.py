@@ -39,11 +39,13 @@ def test_a_file_is_taken_in(csirt: Csirt, tmp_path: Path) -> None:
 
 
 def test_standard_input_is_taken_in(csirt: Csirt) -> None:
-    """With "-" the message comes from standard input; without Return-Path the sender is null."""
-    result = csirt.run("ingest", "-", stdin=VACATION)
+    """With "-" the message comes from standard input; without Return-Path the address in From is the sender."""
+    raw = b"From: Ana <ana@example.org>\nSubject: Phishing\n\nText.\n"
 
-    assert [("", VACATION)] == stored(csirt)
-    assert "1 of them without Return-Path: their sender is null" in result.stderr
+    result = csirt.run("ingest", "-", stdin=raw)
+
+    assert [("ana@example.org", raw)] == stored(csirt)
+    assert "1 of them without Return-Path: the address in From counts as sender" in result.stderr
 
 
 @pytest.mark.parametrize(
