@@ -37,7 +37,7 @@ def test_the_unit_is_hardened(tmp_path: Path) -> None:
 
 
 def test_broken_configuration_is_not_retried() -> None:
-    """Exit codes 2 and 78 do not start the service again, and no other process runs before, whose code would not count."""
+    """Exit codes 2 and 78 do not start the service again, and nothing runs before whose code would not count."""
     assert "RestartPreventExitStatus=2 78\n" in TEXT
     assert not re.search(r"^ExecStartPre=", TEXT, re.MULTILINE)
 
