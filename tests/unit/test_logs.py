@@ -221,16 +221,16 @@ def test_third_party_warnings_become_events() -> None:
     """What libraries log at warning and above, and Python's own warnings, are events "library"."""
     output = logged()
 
-    logging.getLogger("mail.log").info("not this")
-    logging.getLogger("mail.log").warning("odd %s", "line\n")
-    logging.getLogger("mail.log").error("%d", "no number")
+    logging.getLogger("some.library").info("not this")
+    logging.getLogger("some.library").warning("odd %s", "line\n")
+    logging.getLogger("some.library").error("%d", "no number")
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         logging.captureWarnings(capture=True)
         warnings.warn("old thing", stacklevel=1)
 
     first, second, third = entries(output)
-    assert ("library", "warning", "mail.log", "odd line\\n") == tuple(
+    assert ("library", "warning", "some.library", "odd line\\n") == tuple(
         first[name] for name in ("event", "level", "package", "message")
     )
     assert ("error", "%d") == (second["level"], second["message"])
