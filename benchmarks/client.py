@@ -1,23 +1,28 @@
 """A lean SMTP client for load: kept connections, messages made before the clock starts, nothing parsed."""
 
 import socket
-import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 _DATA = b"DATA\r\n"
+_A_CONNECTION = 200
+"""Messages in one connection: `smtp.max_commands` is 1000 by default."""
 _END = b"\r\n.\r\n"
 
 
 def send_all(port: int, messages: Sequence[tuple[str, bytes]], sessions: int) -> list[float]:
     """Send (sender, text) pairs over so many connections; returns seconds from the end of DATA to "250" of each."""
-    latencies: list[float] = []
     shares = [messages[start::sessions] for start in range(sessions)]
-    threads = [threading.Thread(target=_session, args=(port, share, latencies)) for share in shares if share]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(sessions) as pool:
+        return [latency for share in pool.map(partial(_share, port), shares) for latency in share]
+
+
+def _share(port: int, messages: Sequence[tuple[str, bytes]]) -> list[float]:
+    latencies: list[float] = []
+    for start in range(0, len(messages), _A_CONNECTION):
+        _session(port, messages[start : start + _A_CONNECTION], latencies)
     return latencies
 
 

@@ -24,6 +24,8 @@ from abuse_triage.store.interface import Store
 log = structlog.get_logger()
 
 _LOCK_SECONDS = 60.0
+_NICE = 10
+"""Sending and scheduling leave the processor to accepting and triage: a mail that waits in the outbox is safe."""
 _LOCK_STEP = 0.1
 
 
@@ -91,6 +93,7 @@ def _triage(settings: Settings, abandoned: str, charged: str) -> None:
 
 
 def _sender(settings: Settings) -> None:
+    os.nice(_NICE)
     from abuse_triage.service.sender import run_sender  # noqa: PLC0415 -- a role imports only what it runs
 
     stop = _stop_event()
@@ -102,6 +105,7 @@ def _sender(settings: Settings) -> None:
 
 
 def _scheduler(settings: Settings) -> None:
+    os.nice(_NICE)
     from abuse_triage.service.scheduler import run_scheduler  # noqa: PLC0415 -- a role imports only what it runs
 
     stop = _stop_event()
