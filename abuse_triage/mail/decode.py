@@ -115,7 +115,7 @@ def _leaf(node: Node, path: str, place: Place, rival: int, budget: Budget) -> li
     text: str | None = None
     hrefs: tuple[str, ...] = ()
     codec = ""
-    if not embedded and _is_text(content_type, name, data):
+    if not embedded and _is_text(content_type, name, data, params.get("charset", "")):
         text, hrefs, codec = _text(content_type, name, data, params.get("charset", ""), budget)
     # A stub that only says "your program shows no HTML" has no twin: then the HTML is the text.
     twin = text is not None and rival > 0 and not (rival < _STUB and len(text) > 4 * rival)
@@ -194,11 +194,12 @@ def _place(content_type: str, name: str, disposition: str, path: str, place: Pla
     return place
 
 
-def _is_text(content_type: str, name: str, data: bytes) -> bool:
+def _is_text(content_type: str, name: str, data: bytes, declared: str) -> bool:
     """Say whether a leaf is text to read; a multipart that could not be taken apart is."""
     kind = content_type.partition("/")[0]
     if kind in {"text", "multipart", "message"} or content_type in _TEXTUAL or content_type.endswith(_TEXTUAL_SUFFIXES):
-        return b"\0" not in data[:1000] or data[:2] in {b"\xff\xfe", b"\xfe\xff"}
+        wide = data[:2] in {b"\xff\xfe", b"\xfe\xff"} or charset.codec(declared).startswith(("utf_16", "utf_32"))
+        return wide or b"\0" not in data[:1000]
     return name.lower().endswith(_TEXTUAL_NAMES) and kind == "application" and b"\0" not in data[:1000]
 
 

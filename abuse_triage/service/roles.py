@@ -56,6 +56,9 @@ def main() -> None:
     except TriageError as error:
         log.critical("role-failed", error=str(error), advice=error.advice)
         sys.exit(error.exit_code)
+    except Exception as error:  # the log shows where, but no words, which may be a message's
+        log.exception("role-crashed", error=type(error).__name__)
+        sys.exit(1)
 
 
 def _intake(settings: Settings) -> None:
