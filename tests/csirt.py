@@ -9,7 +9,7 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from abuse_triage import config, pipeline
+from abuse_triage import config, outcomes, pipeline
 from abuse_triage.cli.main import cli
 from abuse_triage.model.ticket import MailKind, Outgoing
 from abuse_triage.service.knowledge import knowledge_of
@@ -101,7 +101,7 @@ class Csirt:
         settings = config.load(self.path)
         store = self.store()
         (claimed,) = store.claim(1, timedelta(minutes=5))
-        outcome = pipeline.quarantine(
+        outcome = outcomes.quarantine(
             claimed.arrival,
             "the reader died\x1b[2J",
             knowledge_of(settings),

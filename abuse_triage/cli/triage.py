@@ -18,6 +18,7 @@ from abuse_triage.model.decision import Verdict
 from abuse_triage.model.message import Arrival
 from abuse_triage.model.report import Reading
 from abuse_triage.model.ticket import Outcome, Relations
+from abuse_triage.outcomes import Decision
 from abuse_triage.service.knowledge import knowledge_of
 
 _SHOWN = 100
@@ -101,7 +102,7 @@ def _message(message: Arrival, reading: Reading, *, assumed: bool) -> None:
     )
 
 
-def _facts(decision: pipeline.Decision) -> None:
+def _facts(decision: Decision) -> None:
     _section("What the rules could see besides")
     fields(
         (
@@ -144,7 +145,7 @@ def _rules(verdict: Verdict) -> None:
             show(f"    because {fact}: {defang_text(words)}")
 
 
-def _tlp_and_priority(decision: pipeline.Decision, reading: Reading) -> None:
+def _tlp_and_priority(decision: Decision, reading: Reading) -> None:
     verdict = decision.verdict
     _section(f"{verdict.tlp.label}, priority {verdict.priority.upper()}")
     for marking in reading.markings:
@@ -158,7 +159,7 @@ def _tlp_and_priority(decision: pipeline.Decision, reading: Reading) -> None:
         show(f"  no rule speaks of the priority; {verdict.priority.upper()} is the usual one")
 
 
-def _indicators(reading: Reading, decision: pipeline.Decision) -> None:
+def _indicators(reading: Reading, decision: Decision) -> None:
     omitted = f", {reading.omitted} more omitted" if reading.omitted else ""
     _section(f"Indicators: {len(reading.indicators)}{omitted} (* is yours)")
     for indicator, scope in zip(reading.indicators, decision.scopes, strict=True):

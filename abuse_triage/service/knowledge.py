@@ -3,7 +3,7 @@
 from abuse_triage import config
 from abuse_triage.indicators.scope import Constituency
 from abuse_triage.model.settings import Settings
-from abuse_triage.pipeline import Knowledge
+from abuse_triage.outcomes import Knowledge
 from abuse_triage.rules.load import load
 
 

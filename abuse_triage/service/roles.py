@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -96,26 +96,25 @@ def _triage(settings: Settings, abandoned: str, charged: str) -> None:
 
 
 def _sender(settings: Settings) -> None:
-    os.nice(_NICE)
     from abuse_triage.service.sender import run_sender  # noqa: PLC0415 -- a role imports only what it runs
 
-    stop = _stop_event()
-    with _alone(settings, Role.SENDER, stop):
-        store = _open(settings)
-        lifeline.tell("ready")
-        run_sender(settings, store, stop)
-        store.close()
+    _run_alone(settings, Role.SENDER, run_sender)
 
 
 def _scheduler(settings: Settings) -> None:
-    os.nice(_NICE)
     from abuse_triage.service.scheduler import run_scheduler  # noqa: PLC0415 -- a role imports only what it runs
 
+    _run_alone(settings, Role.SCHEDULER, run_scheduler)
+
+
+def _run_alone(settings: Settings, role: Role, run: Callable[[Settings, Store, threading.Event], None]) -> None:
+    """Run a role of which a store has only one."""
+    os.nice(_NICE)
     stop = _stop_event()
-    with _alone(settings, Role.SCHEDULER, stop):
+    with _alone(settings, role, stop):
         store = _open(settings)
         lifeline.tell("ready")
-        run_scheduler(settings, store, stop)
+        run(settings, store, stop)
         store.close()
 
 

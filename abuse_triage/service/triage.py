@@ -9,11 +9,12 @@ from threading import Event
 
 import structlog
 
-from abuse_triage import pipeline
+from abuse_triage import outcomes, pipeline
 from abuse_triage.errors import TemporaryError
 from abuse_triage.model.report import Reading
 from abuse_triage.model.settings import TriageSettings
 from abuse_triage.model.ticket import Outcome, OutcomeKind
+from abuse_triage.outcomes import Knowledge
 from abuse_triage.service.failpoints import failpoint
 from abuse_triage.service.reading import Reader, ReadingError
 from abuse_triage.store.interface import Claimed, Finished, Inbox
@@ -30,9 +31,7 @@ _STOP_SECONDS = 0.2
 class Decider:
     """One triage worker: everything it needs, and the loop body."""
 
-    def __init__(
-        self, knowledge: pipeline.Knowledge, store: Inbox, reader: Reader, *, announce: Callable[[str], None]
-    ) -> None:
+    def __init__(self, knowledge: Knowledge, store: Inbox, reader: Reader, *, announce: Callable[[str], None]) -> None:
         """Take the parts; `announce` tells the supervisor which claim and which message is being worked on."""
         self._knowledge = knowledge
         self._settings: TriageSettings = knowledge.settings.triage
@@ -140,7 +139,7 @@ class Decider:
         if claimed.attempts < self._settings.attempts:
             self._store.fail(claimed, error)
             return
-        outcome = pipeline.quarantine(
+        outcome = outcomes.quarantine(
             claimed.arrival,
             error,
             self._knowledge,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from daemon import report, write_config
 
-from abuse_triage import config, pipeline
+from abuse_triage import config, outcomes, pipeline
 from abuse_triage.mail import thread
 from abuse_triage.model.decision import Priority, TicketKind
 from abuse_triage.model.message import Arrival, Channel, Envelope
@@ -22,7 +22,7 @@ from abuse_triage.model.ticket import (
     TicketRef,
     TicketState,
 )
-from abuse_triage.pipeline import Knowledge
+from abuse_triage.outcomes import Knowledge
 from abuse_triage.service.knowledge import knowledge_of
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -263,7 +263,7 @@ def test_bytes_without_sense_are_still_a_ticket(knowledge: Knowledge) -> None:
 @pytest.mark.parametrize("previous", [None, TICKET])
 def test_a_quarantined_message_has_a_ticket_and_no_answer(knowledge: Knowledge, previous: TicketRef | None) -> None:
     """The first time it opens a ticket for a person to look at, after that it stays with it."""
-    outcome = pipeline.quarantine(
+    outcome = outcomes.quarantine(
         arrived(sender=""), "the reader died", knowledge, lease="lease", previous=previous, now=NOW
     )
     assert (OutcomeKind.QUARANTINED, "unreadable report: the reader died") == (outcome.kind, outcome.reason)

@@ -19,7 +19,7 @@ from abuse_triage.errors import TemporaryError
 from abuse_triage.model.message import Arrival, Channel, Envelope
 from abuse_triage.model.settings import Settings
 from abuse_triage.model.ticket import MessageState, OutcomeKind
-from abuse_triage.pipeline import Knowledge
+from abuse_triage.outcomes import Knowledge
 from abuse_triage.service import reading, triage
 from abuse_triage.service.knowledge import knowledge_of
 from abuse_triage.service.reading import Reader, ReaderStartError

@@ -1,0 +1,270 @@
+"""What a decision writes: the ticket, its journal, the facts to keep, and the acknowledgement or why there is none."""
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from abuse_triage.indicators.refang import defang_text
+from abuse_triage.indicators.scope import Constituency
+from abuse_triage.mail import automatic, thread
+from abuse_triage.mail.compose import written_address
+from abuse_triage.model.decision import Priority, TicketKind, Verdict
+from abuse_triage.model.message import Arrival
+from abuse_triage.model.report import Reading, Scope
+from abuse_triage.model.settings import Mailbox, Settings
+from abuse_triage.model.ticket import (
+    JournalEntry,
+    Outcome,
+    OutcomeKind,
+    Outgoing,
+    RelationKeys,
+    Relations,
+    ScopedIndicator,
+    TicketDraft,
+    TicketRef,
+)
+from abuse_triage.replies.acknowledgement import acknowledge
+from abuse_triage.replies.missing import missing
+from abuse_triage.rules.facts import Facts
+from abuse_triage.rules.ruleset import Ruleset
+from abuse_triage.tickets.number import year_of
+from abuse_triage.tickets.relate import Relation
+
+ACTOR = "triage"
+"""Who the journal names for what the daemon does by itself."""
+_SUMMARY = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """One generation of what decisions are made with; `secret` signs our Message-IDs."""
+
+    settings: Settings
+    ruleset: Ruleset
+    constituency: Constituency
+    secret: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What was decided about one message, before it is told what it relates to."""
+
+    facts: Facts
+    verdict: Verdict
+    scopes: tuple[Scope, ...]
+    refusal: automatic.Refusal | None
+    mailbox: Mailbox
+
+
+def outcome(
+    reading: Reading,
+    arrival: Arrival,
+    decision: Decision,
+    relation: Relation,
+    knowledge: Knowledge,
+    *,
+    keys: RelationKeys,
+    assumed: Relations,
+    lease: str,
+    retried: bool,
+    now: datetime,
+) -> Outcome:
+    """Write down what was decided about a message: all that its one transaction stores.
+
+    With `retried` the message had its ticket before, which then takes the new values.
+    """
+    verdict = decision.verdict
+    draft = _draft(reading.subject, arrival, decision.mailbox, verdict, knowledge.settings)
+    kind = OutcomeKind.OPENED
+    if relation.joins is not None:
+        kind = OutcomeKind.JOINED
+    elif verdict.parked:
+        kind = OutcomeKind.PARKED
+    refused = _refused(arrival, decision, relation, knowledge.settings, kind)
+    lacking = missing(reading)
+    outgoing = (
+        ()
+        if refused
+        else (_acknowledgement(reading, arrival, decision, lacking=lacking, knowledge=knowledge, now=now),)
+    )
+    return Outcome(
+        message_id=arrival.id,
+        lease=lease,
+        kind=kind,
+        reason=relation.reason if relation.joins else verdict.parked or verdict.reason,
+        format=reading.report.format,
+        verdict=verdict,
+        facts=_stored_facts(reading, decision, lacking),
+        keys=keys,
+        assumed=assumed,
+        opens=draft if kind is OutcomeKind.OPENED else None,
+        joins=relation.joins.id if relation.joins else None,
+        updates=draft if relation.joins and retried else None,
+        reopens=relation.reopens,
+        links=tuple(ticket.id for ticket in relation.links),
+        indicators=tuple(
+            ScopedIndicator(kind=indicator.kind, value=indicator.value, registrable=indicator.registrable, scope=scope)
+            for indicator, scope in zip(reading.indicators, decision.scopes, strict=True)
+        ),
+        journal=_journal(kind, verdict, relation, refused, now),
+        outgoing=outgoing,
+        participants=tuple(
+            dict.fromkeys(address for address in (arrival.envelope.sender, reading.sender.email) if address)
+        ),
+        refused=refused,
+    )
+
+
+def quarantine(
+    arrival: Arrival, error: str, knowledge: Knowledge, *, lease: str, previous: TicketRef | None, now: datetime
+) -> Outcome:
+    """Make the outcome of a message that could not be read: a ticket that says so, and no acknowledgement yet."""
+    mailbox = mailbox_of(knowledge.settings, arrival)
+    reason = f"unreadable report: {error}"
+    draft = TicketDraft(
+        kind=mailbox.kind,
+        category="other",
+        type="other:undetermined",
+        tlp=mailbox.default_tlp,
+        tlp_marked=False,
+        priority=Priority.P3,
+        review=True,
+        summary=f"unreadable report (message {arrival.id})",
+        reporter=arrival.envelope.sender,
+        mailbox=mailbox.address,
+        due=_due(arrival, Priority.P3, knowledge.settings),
+        year=year_of(arrival.received_at, knowledge.settings.team.timezone),
+    )
+    return Outcome(
+        message_id=arrival.id,
+        lease=lease,
+        kind=OutcomeKind.QUARANTINED,
+        reason=reason,
+        format="unreadable",
+        verdict=None,
+        facts="{}",
+        keys=RelationKeys(
+            our_message_ids=(),
+            numbers=(),
+            fingerprint=hashlib.sha256(arrival.raw).hexdigest(),
+            sender=arrival.envelope.sender,
+            since=now,
+        ),
+        assumed=Relations(),
+        opens=None if previous else draft,
+        joins=previous.id if previous else None,
+        journal=(JournalEntry(at=now, actor=ACTOR, action="quarantined", detail=reason),),
+        participants=(arrival.envelope.sender,) if arrival.envelope.sender else (),
+        refused="it could not be read; it is acknowledged when a retry succeeds",
+    )
+
+
+def mailbox_of(settings: Settings, arrival: Arrival) -> Mailbox:
+    """Return the mailbox that a message was sent to: the first configured one among its recipients."""
+    recipients = set(arrival.envelope.recipients)
+    return next((mailbox for mailbox in settings.mailbox if mailbox.address.lower() in recipients), settings.mailbox[0])
+
+
+def _due(arrival: Arrival, priority: Priority, settings: Settings) -> datetime:
+    return arrival.received_at + settings.tickets.response[priority]
+
+
+def _draft(subject: str, arrival: Arrival, mailbox: Mailbox, verdict: Verdict, settings: Settings) -> TicketDraft:
+    return TicketDraft(
+        kind=verdict.kind,
+        category=verdict.category,
+        type=verdict.type,
+        tlp=verdict.tlp,
+        tlp_marked=verdict.tlp_marked,
+        priority=verdict.priority,
+        review=verdict.review,
+        summary=defang_text(subject)[:_SUMMARY],
+        reporter=arrival.envelope.sender,
+        mailbox=mailbox.address,
+        due=_due(arrival, verdict.priority, settings),
+        year=year_of(arrival.received_at, settings.team.timezone),
+    )
+
+
+def _refused(arrival: Arrival, decision: Decision, relation: Relation, settings: Settings, kind: OutcomeKind) -> str:
+    """Say why no acknowledgement goes out; "" where one does."""
+    reasons = (
+        (decision.refusal is not None, decision.refusal.reason if decision.refusal else ""),
+        (kind is OutcomeKind.PARKED, f"parked: {decision.verdict.parked}"),
+        (not relation.acknowledge, f"{relation.reason}; only the first message of a ticket is acknowledged"),
+        (bool(decision.verdict.parked), f"it would be parked now: {decision.verdict.parked}"),
+        (not decision.verdict.acknowledge, "a rule asks for no acknowledgement"),
+        (not settings.reply.enabled, "acknowledgements are switched off"),
+        (not written_address(arrival.envelope.sender), "the envelope sender is no address that a header can hold"),
+    )
+    return next((reason for applies, reason in reasons if applies), "")
+
+
+def _acknowledgement(
+    reading: Reading,
+    arrival: Arrival,
+    decision: Decision,
+    *,
+    lacking: tuple[str, ...],
+    knowledge: Knowledge,
+    now: datetime,
+) -> Outgoing:
+    settings, verdict = knowledge.settings, decision.verdict
+    category = knowledge.ruleset.taxonomy.category(verdict.category)
+    incidents = (mailbox.address for mailbox in settings.mailbox if mailbox.kind is TicketKind.INCIDENT)
+    return acknowledge(
+        team=settings.team,
+        kind=verdict.kind,
+        language=reading.report.language,
+        category_names={"pt": category.pt, "en": category.en},
+        counts=Counter(indicator.kind for indicator in reading.indicators),
+        tlp=verdict.tlp,
+        tlp_marked=verdict.tlp_marked,
+        missing=lacking,
+        hours=round(settings.tickets.response[Priority.P3].total_seconds() / 3600),
+        message_id=thread.own_id("ack", arrival.id, knowledge.secret, settings.reply.message_id_domain),
+        sender=settings.reply.sender or decision.mailbox.address,
+        recipient=arrival.envelope.sender,
+        date=now,
+        in_reply_to=reading.message_id,
+        references=reading.references or reading.in_reply_to,
+        incident_address=next(incidents, ""),
+    )
+
+
+def _stored_facts(reading: Reading, decision: Decision, lacking: tuple[str, ...]) -> str:
+    """Keep the facts without the texts, which the raw message has, and what a handler needs to see besides."""
+    return json.dumps(
+        {
+            "schema": reading.schema,
+            "facts": {name: value for name, value in decision.facts.items() if not name.startswith("body.")},
+            "format_reason": reading.report.reason,
+            "date": reading.date.isoformat() if reading.date else None,
+            "missing": lacking,
+            "markings": [[marking.tlp.label, marking.seen, marking.place] for marking in reading.markings],
+            "attachments": [
+                [attachment.name, attachment.content_type, attachment.size, attachment.sha256]
+                for attachment in reading.attachments
+            ],
+            "omitted_indicators": reading.omitted,
+            "defects": reading.defects,
+            "limits": reading.limits,
+        },
+        ensure_ascii=False,
+    )
+
+
+def _journal(
+    kind: OutcomeKind, verdict: Verdict, relation: Relation, refused: str, now: datetime
+) -> tuple[JournalEntry, ...]:
+    """Write down what happened; a parked message has no ticket, and its reasons stand with the message."""
+    if kind is OutcomeKind.PARKED:
+        return ()
+    decided = f"{verdict.category} {verdict.type} {verdict.tlp.label} {verdict.priority.upper()}: {verdict.reason}"
+    lines = [("opened" if kind is OutcomeKind.OPENED else "joined", relation.reason), ("classified", decided)]
+    if relation.reopens:
+        lines.append(("reopened", relation.reason))
+    lines.append(("not acknowledged", refused) if refused else ("acknowledgement queued", "to the envelope sender"))
+    return tuple(JournalEntry(at=now, actor=ACTOR, action=action, detail=detail) for action, detail in lines)
