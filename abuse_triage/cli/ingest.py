@@ -52,7 +52,7 @@ def ingest(state: State, *, source: Path, sender: str | None, recipients: tuple[
                 document(taken)
             say(f"{len(taken)} message{'' if len(taken) == 1 else 's'} taken in")
             if unnamed:
-                say(f"{unnamed} of them without Return-Path: the address in From counts as sender, or --sender")
+                say(f"{unnamed} of them without Return-Path: the address in From counts as sender")
     if not taken:
         raise InputError(f"there is no mail in {source}", advice="Known are .eml, mbox, Maildir and folders of .eml.")
 

@@ -5,12 +5,15 @@ import json
 
 import click
 
+from abuse_triage import config
 from abuse_triage.cli.context import State, common, json_option, pass_state
 from abuse_triage.cli.options import Since, listing, one_of
-from abuse_triage.cli.output import document, fields, moment, show, table
+from abuse_triage.cli.output import document, fields, moment, say, show, table
 from abuse_triage.indicators.refang import defang, defang_text
 from abuse_triage.model.decision import Priority, TicketKind
+from abuse_triage.model.settings import Settings
 from abuse_triage.model.ticket import TicketState
+from abuse_triage.rules import taxonomy
 from abuse_triage.store.interface import StoredReport, TicketFile, TicketFilter
 
 
@@ -22,8 +25,9 @@ def ticket() -> None:
 @ticket.command("list")
 @click.option("--state", "states", multiple=True, type=one_of(TicketState), help="Only these; may be repeated.")
 @click.option("--kind", type=one_of(TicketKind), help="Only this kind.")
-@click.option("--category", default="", help="Only this category, such as fraud.")
+@click.option("--category", default="", help="Only this class of the taxonomy, such as fraud.")
 @click.option("--priority", type=one_of(Priority), help="Only this priority.")
+@click.option("--due", is_flag=True, help="Open tickets only, in the order in which they want a decision.")
 @listing
 @common
 @json_option
@@ -36,21 +40,28 @@ def list_tickets(
     category: str,
     priority: str | None,
     since: Since | None,
+    due: bool,
     limit: int,
     as_json: bool,
 ) -> None:
     """List tickets, newest first."""
+    if due and (states or kind or category or priority or since):
+        raise click.UsageError("--due goes with --limit only")
     with state.store() as (settings, store):
         zone = settings.team.timezone
+        _check_category(settings, category)
         which = TicketFilter(
             states=tuple(TicketState(item) for item in states),
             kind=TicketKind(kind) if kind else None,
             category=category,
             priority=Priority(priority) if priority else None,
             since=since(zone) if since else None,
-            limit=limit,
+            limit=limit + 1,
         )
-        found = store.tickets(which)
+        found = store.open_tickets(limit + 1) if due else store.tickets(which)
+    if len(found) > limit:
+        found = found[:limit]
+        say(f"only the first {limit} are shown; --limit shows more")
     if as_json:
         document(found)
         return
@@ -73,6 +84,16 @@ def list_tickets(
     )
 
 
+def _check_category(settings: Settings, category: str) -> None:
+    """Refuse a class that does not exist, and say which do."""
+    name, text = config.taxonomy(settings)
+    known = taxonomy.parse(name, text)
+    if category and category not in known.categories:
+        of_type = known.category_of_type.get(category)
+        hint = f"it is a type of {of_type}" if of_type else f"there are {', '.join(known.categories)}"
+        raise click.UsageError(f"{category!r} is no category; {hint}")
+
+
 @ticket.command("show")
 @click.argument("number")
 @common
@@ -81,7 +102,7 @@ def list_tickets(
 def show_ticket(state: State, number: str, as_json: bool) -> None:
     """Show all about one ticket, named by its number or the end of it."""
     with state.store() as (settings, store):
-        found = store.ticket(number)
+        found = store.ticket(number.lstrip("#"))
     if as_json:
         reports = [{**dataclasses.asdict(report), "facts": json.loads(report.facts)} for report in found.reports]
         document({**dataclasses.asdict(found), "reports": reports})
@@ -128,6 +149,7 @@ def _show_report(report: StoredReport, zone: str) -> None:
             ("received", f"{moment(report.received_at, zone)} from {report.sender or 'a null sender'}"),
             ("read as", report.format),
             ("decided", verdict.reason if verdict else ""),
+            ("cut off", _cut_off(report)),
         ],
         indent=2,
     )
@@ -136,6 +158,15 @@ def _show_report(report: StoredReport, zone: str) -> None:
         show(f"  {entry.file}:{entry.line}  {entry.rule}: {entry.effect}{'' if entry.applied else ' (in shadow)'}")
         if words:
             show(f"      because {words}")
+
+
+def _cut_off(report: StoredReport) -> str:
+    """Say what of a message was not kept or not read, "" where all was."""
+    kept = json.loads(report.facts)
+    found = kept.get("limits", [])
+    if kept.get("facts", {}).get("message.truncated"):
+        found = ["only its beginning was kept (smtp.max_message)", *found]
+    return "; ".join(found)
 
 
 def _section(title: str) -> None:

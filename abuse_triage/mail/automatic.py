@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from abuse_triage.model.message import Address, Envelope, Header
+from abuse_triage.model.message import Address, Channel, Envelope, Header
 
 LOOP_HEADER = "x-abuse-triage-loop"
 """Field that every mail of ours carries."""
@@ -100,6 +100,7 @@ class _Evidence:
     types: frozenset[str]
     embeds: bool
     envelope_sender: str
+    from_file: bool
     senders: tuple[str, ...]
     subject: str
     beginning: str
@@ -141,6 +142,7 @@ def refusal(
         types=frozenset((content_type, *takewhile(lambda name: name not in _EMBEDDED, part_types))),
         embeds=not _EMBEDDED.isdisjoint(part_types),
         envelope_sender=envelope.sender.strip().strip("<>").lower(),
+        from_file=envelope.channel is Channel.FILE,
         senders=tuple(address for address in (envelope.sender.strip().strip("<>").lower(), sender.email) if address),
         subject=next(iter(fields.get("subject", ())), "").lstrip(),
         beginning=" ".join(text[:_BEGINNING].lower().split()),
@@ -174,7 +176,8 @@ def _feedback(evidence: _Evidence) -> Refusal | None:
 
 
 def _bounce(evidence: _Evidence) -> Refusal | None:
-    if not evidence.envelope_sender or "<>" in evidence.fields.get("return-path", ())[:1]:
+    unknown = evidence.from_file  # a file need not tell: then no sender is known, which is not the null one
+    if (not evidence.envelope_sender and not unknown) or "<>" in evidence.fields.get("return-path", ())[:1]:
         return Refusal(code="null-sender", kind="bounce", reason="its envelope sender is empty (RFC 3834 section 2)")
     if evidence.types.intersection(_REPORTS) or "report-type=delivery-status" in _declared(evidence):
         return Refusal(code="delivery-status", kind="bounce", reason="it is a delivery report (RFC 3464)")
@@ -233,6 +236,12 @@ def _robot(evidence: _Evidence) -> Refusal | None:
     return None
 
 
+def _nobody(evidence: _Evidence) -> Refusal | None:
+    if not evidence.envelope_sender:
+        return Refusal(code="no-sender", kind="robot", reason="no sender is known, so there is nobody to answer")
+    return None
+
+
 _CHECKS: tuple[Callable[[_Evidence], Refusal | None], ...] = (
     _loop,
     _feedback,
@@ -240,6 +249,7 @@ _CHECKS: tuple[Callable[[_Evidence], Refusal | None], ...] = (
     _automatic_reply,
     _list,
     _robot,
+    _nobody,
 )
 
 

@@ -15,6 +15,7 @@ WIDTH = 78
 """Columns of a line at most."""
 
 _LISTED = 50
+_ALL = "ticket list --due --limit 1000"
 _LAST = 10
 _WITHHELD_FROM = Tlp.AMBER_STRICT
 _Item = TypeVar("_Item")
@@ -140,7 +141,13 @@ def _decisions(given: DigestInput) -> str:
     overdue = sum(ticket.due < given.at for ticket in given.open_tickets)
     title = f"NEEDS A DECISION ({_open_count(given)} open, {overdue} overdue)"
     more = _open_count(given) - min(len(given.open_tickets), _LISTED)
-    return _section(title, given.open_tickets[:_LISTED], lambda ticket: _ticket(ticket, given), more, "ticket list")
+    return _section(
+        title,
+        given.open_tickets[:_LISTED],
+        lambda ticket: _ticket(ticket, given),
+        more,
+        _ALL,
+    )
 
 
 def _ticket(ticket: Ticket, given: DigestInput) -> str:

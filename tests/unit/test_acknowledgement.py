@@ -77,12 +77,13 @@ Categoria:    Fraude (classificação automática)
 Indicadores:  1 domínio, 2 URL
 TLP:          TLP:GREEN (por omissão: não vinha marcada)
 
-Para avançarmos, falta-nos:
+Não encontrámos o seguinte na sua notificação. Se o tiver,
+envie-nos, por favor; começamos sem isso:
 - quando aconteceu: data, hora e fuso horário
 - do que se trata: endereço IP de origem, URL ou domínio
 - linhas de registo (logs) ou cabeçalhos completos da mensagem
 
-Uma pessoa da equipa lê a sua notificação no prazo de 24 horas, em
+Alguém da nossa equipa lê a sua notificação no prazo de 24 horas, em
 condições normais, e escreve-lhe se for preciso mais alguma coisa.
 Nem sempre podemos contar o resultado.
 
@@ -106,12 +107,13 @@ Category:     Fraud (automatic assessment)
 Indicators:   1 domain, 2 URLs
 TLP:          TLP:GREEN (our default: it was not marked)
 
-To get on with it we still need:
+We did not find the following in your report. If you have it,
+please send it; we start without it:
 - when it happened: date, time and time zone
 - what it is about: source IP address, URL or domain
 - log lines, or the full headers of the e-mail concerned
 
-A person of the team reads your report within 24 hours under normal
+A member of our team reads your report within 24 hours under normal
 conditions and writes to you if more is needed. We cannot always
 tell you the outcome.
 
@@ -140,7 +142,7 @@ We received your message.
 Reference:    DNSPT-CSIRT#2026-000123
 TLP:          TLP:AMBER (as you marked it)
 
-A person of the team reads your message within 24 hours under normal
+A member of our team reads your message within 24 hours under normal
 conditions.
 
 To add something, answer this e-mail and keep the reference in the
@@ -163,7 +165,7 @@ Recebemos a sua mensagem.
 Referência:   DNSPT-CSIRT#2026-000123
 TLP:          TLP:AMBER (como marcou)
 
-Uma pessoa da equipa lê a sua mensagem no prazo de 24 horas, em
+Alguém da nossa equipa lê a sua mensagem no prazo de 24 horas, em
 condições normais.
 
 Para acrescentar alguma coisa, responda a este e-mail e mantenha a
@@ -192,7 +194,7 @@ Category:     Fraud (automatic assessment)
 Indicators:   none recognised
 TLP:          TLP:GREEN (our default: it was not marked)
 
-A person of the team reads your report within 24 hours under normal
+A member of our team reads your report within 24 hours under normal
 conditions and writes to you if more is needed. We cannot always
 tell you the outcome.
 
@@ -212,7 +214,7 @@ Categoria:    Fraude (classificação automática)
 Indicadores:  nenhum reconhecido
 TLP:          TLP:GREEN (por omissão: não vinha marcada)
 
-Uma pessoa da equipa lê a sua notificação no prazo de 24 horas, em
+Alguém da nossa equipa lê a sua notificação no prazo de 24 horas, em
 condições normais, e escreve-lhe se for preciso mais alguma coisa.
 Nem sempre podemos contar o resultado.
 

@@ -134,6 +134,18 @@ def test_null_sender() -> None:
     assert code(refused(envelope="<>")) == ("null-sender", "bounce")
 
 
+def test_a_file_without_sender_is_no_bounce() -> None:
+    """A file need not tell who sent it: nobody can be answered then, but it is not taken for a bounce."""
+    envelope = Envelope(sender="", recipients=("abuse@example.org",), channel=Channel.FILE)
+    plain = refusal((), "text/plain", Address("", ""), envelope, own_addresses=frozenset())
+    assert code(plain) == ("no-sender", "robot")
+    null = (Header("return-path", "<>"),)
+    assert code(refusal(null, "text/plain", Address("", ""), envelope, own_addresses=frozenset())) == (
+        "null-sender",
+        "bounce",
+    )
+
+
 def test_our_own_address() -> None:
     """Mail that claims to come from us is a loop, in From and in the envelope."""
     assert code(refused(sender="abuse@example.org")) == ("own-address", "loop")

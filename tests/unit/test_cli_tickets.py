@@ -94,3 +94,20 @@ def test_an_unknown_ticket_ends_with_exit_code_3(csirt: Csirt) -> None:
 
     assert "" == result.stdout
     assert "999999" in result.stderr
+
+
+def test_a_category_that_does_not_exist_is_wrong_usage(csirt: Csirt) -> None:
+    """A class that the taxonomy does not have ends with exit code 2 and says which there are, or whose type it is."""
+    assert "there are malicious-code, availability" in csirt.run("ticket", "list", "--category", "bogus", code=2).stderr
+    assert "it is a type of fraud" in csirt.run("ticket", "list", "--category", "fraud:phishing", code=2).stderr
+
+
+def test_a_list_that_was_cut_says_so(csirt: Csirt) -> None:
+    """Standard error says when --limit left something out, and --due lists by urgency."""
+    cut = csirt.run("ticket", "list", "--limit", "1")
+    assert "only the first 1 are shown" in cut.stderr
+    assert 2 == len(cut.stdout.splitlines())
+    whole = csirt.run("ticket", "list", "--due", "--limit", "2")
+    assert "" == whole.stderr
+    assert 3 == len(whole.stdout.splitlines())
+    csirt.run("ticket", "list", "--due", "--state", "new", code=2)

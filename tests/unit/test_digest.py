@@ -99,7 +99,7 @@ NEEDS A DECISION (17 open, 2 overdue)
    EXEMPLO#2026-000003  (TLP:AMBER+STRICT, withheld)             due in 59 min
    EXEMPLO#2026-000004  P3, Enquiry                           due in 3 h 0 min
    Pedido de reunião
-  … and 13 more: abuse-triage ticket list
+  … and 13 more: abuse-triage ticket list --due --limit 1000
 
 NEW SINCE THE LAST DIGEST
       22  Fraud
@@ -157,7 +157,7 @@ HEALTH
 
 def test_a_count_without_a_list_is_told() -> None:
     """Open tickets that were not listed are still open."""
-    assert "… and 3 more: abuse-triage ticket list" in digest(replace(EMPTY, open_count=3))
+    assert "… and 3 more: abuse-triage ticket list --due --limit 1000" in digest(replace(EMPTY, open_count=3))
 
 
 def test_the_subject_says_how_much_and_how_strict() -> None:
