@@ -1,5 +1,6 @@
 """`ticket list` and `ticket show`."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,17 @@ def test_a_list_that_was_cut_says_so(csirt: Csirt) -> None:
     assert "" == whole.stderr
     assert 3 == len(whole.stdout.splitlines())
     csirt.run("ticket", "list", "--due", "--state", "new", code=2)
+
+
+def test_a_ticket_says_what_was_cut_off(csirt: Csirt) -> None:
+    """What was not kept of a message, or not read, stands in its ticket."""
+    text = csirt.path.read_text()
+    csirt.path.write_text(
+        re.sub(r"(?m)^max_message = .*", 'max_message = "2 kB"', re.sub(r"(?m)^text = .*", "text = 100", text))
+    )
+    csirt.take(b"From: ana@example.org\nSubject: long\n\n" + b"phishing here\n" * 200)
+    csirt.work()
+
+    shown = csirt.run("ticket", "show", "3").stdout
+
+    assert "cut off   only its beginning was kept (smtp.max_message); text: only the first 100 characters" in shown
