@@ -223,7 +223,7 @@ def _acknowledgement(
         tlp=verdict.tlp,
         tlp_marked=verdict.tlp_marked,
         missing=lacking,
-        hours=round(settings.tickets.response[Priority.P3].total_seconds() / 3600),
+        hours=max(1, round(settings.tickets.response[Priority.P3].total_seconds() / 3600)),
         message_id=thread.own_id("ack", arrival.id, knowledge.secret, settings.reply.message_id_domain),
         sender=settings.reply.sender or decision.mailbox.address,
         recipient=arrival.envelope.sender,

@@ -195,11 +195,11 @@ class Outcome:
 
     OPENED has `opens`, JOINED has `joins`, PARKED has neither; QUARANTINED opens an "unreadable report" the first time
     and joins it afterwards; the message then stays retryable. `updates` are the new values of the joined ticket where a
-    message was tried again. `links` are ids of tickets that the new one mentions. `reopens` sets a joined ticket that
-    is not open back to new. `participants` are the bare addresses of those who wrote. `refused` holds why no
-    acknowledgement goes out, "" where one does. `facts` and `verdict` are stored as they are. `keys` and `assumed` are
-    the relations that the decision was made on: where the store finds others inside the transaction, it writes nothing
-    and says "stale".
+    message was tried again. A joined ticket takes the stricter of its TLP and the verdict's, journaled. `links` are ids
+    of tickets that the new one mentions. `reopens` sets a joined ticket that is not open back to new. `participants`
+    are the bare addresses of those who wrote. `refused` holds why no acknowledgement goes out, "" where one does.
+    `facts` and `verdict` are stored as they are. `keys` and `assumed` are the relations that the decision was made on:
+    where the store finds others inside the transaction, it writes nothing and says "stale".
     """
 
     message_id: str

@@ -29,7 +29,7 @@ from contract.values import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from abuse_triage.model.decision import Priority
+from abuse_triage.model.decision import Priority, Tlp
 from abuse_triage.model.ticket import MailState, MessageState, OutcomeKind, Relations, TicketRef, TicketState
 from abuse_triage.store.interface import Finished, MessageFilter, Store, TicketFilter, Unfinished
 
@@ -414,3 +414,15 @@ def test_finished_messages_leave_the_lists_of_waiting_ones(store: Store) -> None
     store.finish([opens(claimed) for claimed in store.claim(50, LEASE)])
     assert store.waiting() == 0
     assert store.messages(MessageFilter(states=(MessageState.CLAIMED, MessageState.RECEIVED))) == []
+
+
+def test_a_follow_up_raises_the_tlp_of_its_ticket_and_never_lowers_it(store: Store) -> None:
+    """The strictest of all messages holds; a ticket tells in its history when it rose."""
+    open_ticket(store)
+    for name, tlp in (("m2", Tlp.RED), ("m3", Tlp.CLEAR)):
+        store.accept([arrival(name)])
+        store.finish([joins(claim_one(store), 1, verdict=replace(VERDICT, tlp=tlp))])
+        assert Tlp.RED is store.ticket("1").ticket.tlp
+    actions = [(line.action, line.detail) for line in store.ticket("1").journal]
+    assert actions.count(("TLP raised", "TLP:AMBER+STRICT to TLP:RED")) == 1
+    assert [action for action, _ in actions] == ["opened", "joined", "TLP raised", "joined"]

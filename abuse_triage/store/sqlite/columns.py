@@ -2,13 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from abuse_triage.model.decision import Verdict
+from abuse_triage.model.message import Channel, Envelope
 
 VERDICT_SCHEMA = 1
 """Version of the JSON shape of a stored `Verdict`; raised with every change that old rows do not follow."""
@@ -82,3 +84,16 @@ def verdict_json(verdict: Verdict | None) -> str | None:
 def verdict_of(text: str | None) -> Verdict | None:
     """Read what `verdict_json` wrote; fields that a newer version added are passed over."""
     return None if text is None else _VERDICT.validate_json(text)
+
+
+def envelope(columns: Sequence[Any]) -> Envelope:
+    """Return the envelope that six columns hold: sender, recipients as JSON, channel, peer, helo, tls."""
+    sender, recipients, channel, peer, helo, tls = columns
+    return Envelope(
+        sender=sender,
+        recipients=tuple(json.loads(recipients)),
+        channel=Channel(channel),
+        peer=peer,
+        helo=helo,
+        tls=bool(tls),
+    )

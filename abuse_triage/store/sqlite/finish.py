@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from abuse_triage.model.ticket import MessageState, Outcome, OutcomeKind, TicketDraft
+from abuse_triage.model.decision import Tlp
+from abuse_triage.model.ticket import JournalEntry, MessageState, Outcome, OutcomeKind, TicketDraft
 from abuse_triage.store.interface import Finished, Unfinished
-from abuse_triage.store.sqlite.columns import VERDICT_SCHEMA, clean_json, moment, verdict_json
+from abuse_triage.store.sqlite.columns import VERDICT_SCHEMA, clean_json, moment, time_of, verdict_json
 from abuse_triage.store.sqlite.connection import Connected
 from abuse_triage.store.sqlite.journal import write_journal
 from abuse_triage.store.sqlite.outbox import enqueue
@@ -30,8 +31,9 @@ VALUES (?, ?, ?, 'new', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 _JOIN = """
 UPDATE tickets SET messages = messages + ?, updated_at = max (updated_at, ?),
     state = CASE WHEN ? AND state IN ('resolved', 'closed') THEN 'new' ELSE state END
-WHERE id = ? RETURNING number
+WHERE id = ? RETURNING number, tlp, messages
 """
+_RAISE = "UPDATE tickets SET tlp = ?, tlp_marked = max (tlp_marked, ?) WHERE id = ?"
 _UPDATE = """
 UPDATE tickets SET category = ?, type = ?, tlp = ?, tlp_marked = ?, priority = ?, review = ?, summary = ?, due = ?
 WHERE id = ?
@@ -75,10 +77,11 @@ class _Prepared:
 
 
 class _Home(NamedTuple):
-    """The ticket that a message is at home in."""
+    """The ticket that a message is at home in; `tlp` is what other messages of it set, None without others."""
 
     id: int
     number: str
+    tlp: Tlp | None = None
 
 
 class Finishing(Connected):
@@ -147,10 +150,11 @@ class Finishing(Connected):
         joined = self._db.one(_JOIN, int(joins != previous), at, int(outcome.reopens), joins)
         if joined is None:
             raise _UnknownTicketError(f"there is no ticket with the id {joins}")
+        number, tlp, messages = joined
         updates = outcome.updates or (outcome.opens if outcome.kind is OutcomeKind.OPENED else None)
         if updates:
             self._db.run(_UPDATE, *_classification(updates), updates.summary, moment(updates.due), joins)
-        return _Home(joins, joined[0])
+        return _Home(joins, number, None if updates and messages == 1 else Tlp(tlp))
 
     def _open(self, draft: TicketDraft, at: str) -> _Home:
         # A series is whatever makes numbers different but the sequence, so that changing the format begins a new one.
@@ -166,6 +170,8 @@ class Finishing(Connected):
         """Store what hangs on the ticket; `again` where the message was there before."""
         db, message_id = self._db, outcome.message_id
         remember_content(db, outcome.keys, home.id, received_at)
+        if home.tlp is not None:
+            self._keep_strictest(outcome, home.id, home.tlp, at)
         if again:
             db.run(_FORGET_INDICATORS, home.id, message_id)
         if outcome.indicators:
@@ -184,6 +190,17 @@ class Finishing(Connected):
             db.run_many(_LINK, [(home.id, mentioned) for mentioned in outcome.links if mentioned != home.id])
         for mail in outcome.outgoing:
             enqueue(db, mail, at, ticket_id=home.id, content=mail.numbered(home.number))
+
+    def _keep_strictest(self, outcome: Outcome, ticket_id: int, before: Tlp, at: str) -> None:
+        """Let a message raise its ticket's TLP, never lower what another message of it set."""
+        verdict = outcome.verdict
+        strictest = max(before, verdict.tlp) if verdict else before
+        self._db.run(_RAISE, strictest.value, int(bool(verdict and verdict.tlp_marked)), ticket_id)
+        if strictest > before:
+            raised = JournalEntry(
+                at=time_of(at), actor="store", action="TLP raised", detail=f"{before.label} to {strictest.label}"
+            )
+            write_journal(self._db, [raised], ticket_id=ticket_id, message_id=outcome.message_id)
 
 
 def _classification(draft: TicketDraft) -> tuple[str, str, str, int, str, int]:

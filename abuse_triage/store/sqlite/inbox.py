@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 from abuse_triage.errors import TemporaryError
-from abuse_triage.model.message import Arrival, Channel, Envelope
+from abuse_triage.model.message import Arrival
 from abuse_triage.model.ticket import RelationKeys, Relations
 from abuse_triage.store.interface import Claimed
-from abuse_triage.store.sqlite.columns import moment, time_of
+from abuse_triage.store.sqlite.columns import envelope, moment, time_of
 from abuse_triage.store.sqlite.connection import NOW_MS, Connected, Connection
 from abuse_triage.store.sqlite.relations import Found, reference, related
 
@@ -157,19 +157,13 @@ def _within_bytes(rows: Sequence[tuple[str, int]]) -> list[str]:
 
 
 def _claimed(db: Connection, row: Any, lease: str) -> Claimed:
-    message_id, received_at, sender, recipients, channel, peer, helo, tls, truncated, attempts, raw, *ticket = row
+    message_id, received_at, *written = row[:8]
+    truncated, attempts, raw, *ticket = row[8:]
     return Claimed(
         arrival=Arrival(
             id=message_id,
             received_at=time_of(received_at),
-            envelope=Envelope(
-                sender=sender,
-                recipients=tuple(json.loads(recipients)),
-                channel=Channel(channel),
-                peer=peer,
-                helo=helo,
-                tls=bool(tls),
-            ),
+            envelope=envelope(written),
             raw=zlib.decompress(raw),
             truncated=bool(truncated),
         ),

@@ -1,15 +1,13 @@
 """Messages for operators: listed, looked at, and sent the whole way again."""
 
-import json
 import zlib
 from datetime import datetime
 from typing import Any
 
 from abuse_triage.errors import InputError, NotFoundError
-from abuse_triage.model.message import Channel, Envelope
 from abuse_triage.model.ticket import JournalEntry, MessageState, OutcomeKind
 from abuse_triage.store.interface import MessageFilter, StoredMessage
-from abuse_triage.store.sqlite.columns import moment, time_of
+from abuse_triage.store.sqlite.columns import envelope, moment, time_of
 from abuse_triage.store.sqlite.connection import Connected, Connection
 from abuse_triage.store.sqlite.journal import write_journal
 
@@ -101,19 +99,12 @@ def _resolve(db: Connection, beginning: str) -> str:
 
 
 def _stored(row: Any) -> StoredMessage:
-    message_id, received_at, sender, recipients, channel, peer, helo, tls, *rest = row
-    raw_size, truncated, state, attempts, error, outcome, reason, refused, ticket = rest
+    message_id, received_at, *written = row[:8]
+    raw_size, truncated, state, attempts, error, outcome, reason, refused, ticket = row[8:]
     return StoredMessage(
         id=message_id,
         received_at=time_of(received_at),
-        envelope=Envelope(
-            sender=sender,
-            recipients=tuple(json.loads(recipients)),
-            channel=Channel(channel),
-            peer=peer,
-            helo=helo,
-            tls=bool(tls),
-        ),
+        envelope=envelope(written),
         raw_size=raw_size,
         truncated=bool(truncated),
         state=MessageState(state),
