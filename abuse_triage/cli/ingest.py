@@ -1,6 +1,5 @@
 """`ingest`: mail from files, by the same way as mail from the network."""
 
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from abuse_triage.cli.mailfiles import RawMail, mails_from, mails_in
 from abuse_triage.cli.output import document, say, show
 from abuse_triage.errors import InputError, TemporaryError
 from abuse_triage.model.settings import Settings
+from abuse_triage.service.room import shortage
 from abuse_triage.store.interface import Store
 
 _BATCH_COUNT = 50
@@ -73,7 +73,12 @@ def _batches(mails: Iterator[RawMail]) -> Iterator[list[RawMail]]:
 
 def _make_sure_of_room(settings: Settings, store: Store) -> None:
     """Refuse more mail where the intake would, too."""
-    if shutil.disk_usage(settings.store.path.parent).free < settings.store.min_free:
-        raise TemporaryError("the disk is too full for more mail", advice="See store.min_free in the configuration.")
-    if store.waiting() >= settings.store.max_waiting:
-        raise TemporaryError("too many messages wait for triage", advice="Let `abuse-triage serve` work on them first.")
+    match shortage(settings.store, store.waiting()):
+        case "disk":
+            raise TemporaryError(
+                "the disk is too full for more mail", advice="See store.min_free in the configuration."
+            )
+        case "queue":
+            raise TemporaryError(
+                "too many messages wait for triage", advice="Let `abuse-triage serve` work on them first."
+            )

@@ -19,10 +19,6 @@ class Name:
     pt: str
     en: str
 
-    def in_language(self, language: str) -> str:
-        """Return the name in "pt", or in English for every other language."""
-        return self.pt if language == "pt" else self.en
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category(Name):

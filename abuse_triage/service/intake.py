@@ -14,7 +14,6 @@ import resource
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 
@@ -25,6 +24,7 @@ from abuse_triage.model.settings import Settings
 from abuse_triage.service.commit import ArrivalStore, GroupCommit
 from abuse_triage.service.door import Door
 from abuse_triage.service.ids import new_id
+from abuse_triage.service.room import shortage
 from abuse_triage.service.smtp import SmtpSession, smtp_sessions
 
 log = structlog.get_logger()
@@ -122,14 +122,7 @@ class Intake:
         return message_id
 
     async def _shortage(self) -> str:
-        if _free_bytes(self._store.path.parent) < self._store.min_free:
-            return "disk"
-        return "queue" if await self._commit.waiting() >= self._store.max_waiting else ""
-
-
-def _free_bytes(folder: Path) -> int:
-    disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize
+        return shortage(self._store, await self._commit.waiting())
 
 
 def _allow_files(count: int) -> None:

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from abuse_triage.errors import TemporaryError
 from abuse_triage.model.settings import Settings
-from abuse_triage.service import door, intake
+from abuse_triage.service import door, intake, room
 from abuse_triage.service.commit import GroupCommit
 from abuse_triage.service.intake import Intake, run_intake
 from abuse_triage.store import open_store
@@ -276,7 +276,7 @@ async def test_full_is_logged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     settings = settings_for(tmp_path, free_port(), store_min_free="1 kB")
     commit = GroupCommit(BreakableStore(settings.store.path))
     free = 0
-    monkeypatch.setattr(intake, "_free_bytes", lambda _folder: free)
+    monkeypatch.setattr(room, "free_bytes", lambda _folder: free)
     monkeypatch.setattr(intake, "_ROOM_SECONDS", 0.0)
     desk = Intake(settings, commit)
     with capture_logs() as logs:

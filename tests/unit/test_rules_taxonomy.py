@@ -52,10 +52,10 @@ def test_names_in_both_languages() -> None:
     """Categories and types are called by their names; English stands for every other language."""
     taxonomy = parse("t", TAXONOMY)
 
-    assert "Fraude" == taxonomy.category("fraud").in_language("pt")
-    assert "Fraud" == taxonomy.category("fraud").in_language("de")
+    assert "Fraude" == taxonomy.category("fraud").pt
+    assert "Fraud" == taxonomy.category("fraud").en
     assert "Tentativas de login" == taxonomy.type("intrusion-attempts:brute-force").pt
-    assert "Login Attempts" == taxonomy.type("intrusion-attempts:brute-force").in_language("en")
+    assert "Login Attempts" == taxonomy.type("intrusion-attempts:brute-force").en
 
 
 @pytest.mark.parametrize("lookup", ["category", "type"])
