@@ -180,12 +180,16 @@ def _draft(subject: str, arrival: Arrival, mailbox: Mailbox, verdict: Verdict, s
         tlp_marked=verdict.tlp_marked,
         priority=verdict.priority,
         review=verdict.review,
-        summary=defang_text(subject)[:_SUMMARY],
+        summary=_summary(subject),
         reporter=arrival.envelope.sender,
         mailbox=mailbox.address,
         due=_due(arrival, verdict.priority, settings),
         year=year_of(arrival.received_at, settings.team.timezone),
     )
+
+
+def _summary(subject: str) -> str:
+    return defang_text(subject)[:_SUMMARY]
 
 
 def _refused(arrival: Arrival, decision: Decision, relation: Relation, settings: Settings, kind: OutcomeKind) -> str:
@@ -239,6 +243,7 @@ def _stored_facts(reading: Reading, decision: Decision, lacking: tuple[str, ...]
     return json.dumps(
         {
             "schema": reading.schema,
+            "summary": _summary(reading.subject),
             "facts": {name: value for name, value in decision.facts.items() if not name.startswith("body.")},
             "format_reason": reading.report.reason,
             "date": reading.date.isoformat() if reading.date else None,

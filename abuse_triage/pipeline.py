@@ -85,7 +85,7 @@ def judge(reading: Reading, arrival: Arrival, keys: RelationKeys, knowledge: Kno
         mailbox=mailbox.address,
         mailbox_kind=mailbox.kind,
         automatic_kind=refusal.kind if refusal else "",
-        authentication=asdict(authentication.results(reading.headers, settings.smtp.authserv_id)),
+        authentication=asdict(authentication.results(reading.headers, settings.authentication.authserv_id)),
         truncated=arrival.truncated,
         answers_ours=bool(keys.our_message_ids),
         mentions_ticket=bool(keys.numbers),

@@ -1,6 +1,7 @@
 """The kinds of values that configuration keys have, each with a message for operators where one is written wrongly."""
 
 import re
+from dataclasses import dataclass
 from datetime import time, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -19,6 +20,19 @@ _UNITS = {
     "d": timedelta(days=1),
 }
 LONGEST = timedelta(days=3650)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many in so much time."""
+
+    count: int
+    span: timedelta
+
+
+_RATE = re.compile(r"(\d{1,9})/(\d{1,9})(ms|s|m|h|d)")
+_SOCKET_BYTES = 107
+"""Longest path of a unix socket (unix(7): 108 with the NUL behind it)."""
 _SIZE = re.compile(r"(\d{1,12}) ?(B|kB|MB|GB)")
 _FACTORS = {"B": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
 _HOST = r"(?!-)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,126}"
@@ -123,6 +137,34 @@ def _listen(value: str) -> str:
     return value
 
 
+def _listen_or_socket(value: str) -> str:
+    if value.startswith("/"):
+        if re.search(r"[\x00-\x1f\x7f]", value) or len(value.encode()) > _SOCKET_BYTES:
+            raise ValueError(f"the path of a socket has at most {_SOCKET_BYTES} bytes and no control character")
+        return value
+    try:
+        return _listen(value)
+    except ValueError:
+        raise ValueError('write "127.0.0.1:8024", "[::1]:8024", or the absolute path of a socket') from None
+
+
+def _rate(value: object) -> object:
+    match = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    return Rate(int(match[1]), _duration_limits(int(match[2]) * _UNITS[match[3]]))
+
+
+def _is_rate(value: Rate) -> Rate:
+    if value.count < 1:
+        raise ValueError("should allow at least one")
+    return value
+
+
+def _or_none(value: object) -> object:
+    return None if value == "" else value
+
+
 def _smarthost(value: str) -> str:
     if value and not host_port(value)[1]:
         raise ValueError("a port is at least 1")
@@ -175,6 +217,19 @@ ZoneName = Annotated[
     written(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,126}", "a name like com.pt: small letters, no dot in front"),
 ]
 ListenAddress = Annotated[str, AfterValidator(_listen)]
+ListenAddressOrSocket = Annotated[str, AfterValidator(_listen_or_socket)]
+AllowedRate = Annotated[
+    Rate,
+    BeforeValidator(_rate),
+    AfterValidator(_is_rate),
+    PlainSerializer(lambda rate: f"{rate.count}/{_show_duration(rate.span)}"),
+]
+OptionalPath = Annotated[
+    Annotated[Path, AfterValidator(_path)] | None,
+    BeforeValidator(_or_none),
+    PlainSerializer(lambda path: "" if path is None else str(path)),
+]
+Permissions = Annotated[str, written(r"[0-7]{3}", "three octal digits like 660")]
 Smarthost = Annotated[str, AfterValidator(_smarthost)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 NumberFormat = Annotated[str, AfterValidator(_number)]

@@ -20,7 +20,8 @@ class Envelope:
     """Who handed us a message, for whom (RFC 5321 section 2.3.1).
 
     `sender` is the reverse-path without angle brackets, "" for the null reverse-path. `recipients` are configured
-    mailboxes in lower case, at least one. `peer` is the client's IP address, "" where there was none.
+    mailboxes in lower case, at least one. `details` are what stood behind the "+" of the addresses that were written
+    to (RFC 5233), at most 64 characters each. `peer` is the client's IP address, "" where there was none.
     """
 
     sender: str
@@ -29,6 +30,37 @@ class Envelope:
     peer: str = ""
     helo: str = ""
     tls: bool = False
+    details: tuple[str, ...] = ()
+
+
+NO_RESULT = "none"
+"""The result of a method that was not tried, or that nobody we believe speaks of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authentication:
+    """What is proven about the sender of a message.
+
+    `spf`, `dkim` and `dmarc` are result words in lower case (RFC 8601 section 2.7): "pass", "fail", "softfail",
+    "neutral", "none", "policy", "temperror" and "permerror". `spf_aligned` and `dkim_aligned` say whether what passed
+    belongs to the same organisation as the domain in From (RFC 7489 section 3.1, relaxed).
+    """
+
+    spf: str = NO_RESULT
+    dkim: str = NO_RESULT
+    dmarc: str = NO_RESULT
+    spf_aligned: bool = False
+    dkim_aligned: bool = False
+
+    @property
+    def aligned(self) -> bool:
+        """Whether the domain in From is proven."""
+        return self.dmarc == "pass" or self.spf_aligned or self.dkim_aligned
+
+    @property
+    def forged(self) -> bool:
+        """Whether the owner of the domain disowns the message: SPF or DMARC failed, and no aligned signature holds."""
+        return not self.dkim_aligned and self.dmarc != "pass" and "fail" in (self.spf, self.dmarc)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,7 +102,8 @@ class Reading:
 
     `fingerprint` is a hash of subject, text and attachments, equal for the same content sent twice. `omitted` counts
     the indicators beyond the limit. `part_types` are the content types of its own parts in order, without those of
-    embedded messages. `readable` is False where decoding gave up and only the raw message is left.
+    embedded messages. `returned` are the Message-IDs of the mails that a delivery report (RFC 3464) says failed for
+    good, bare, at most 10. `readable` is False where decoding gave up and only the raw message is left.
     """
 
     headers: tuple[Header, ...]
@@ -119,6 +120,7 @@ class Reading:
     attachments: tuple[Attachment, ...]
     fingerprint: str
     part_types: tuple[str, ...] = ()
+    returned: tuple[str, ...] = ()
     omitted: int = 0
     readable: bool = True
     defects: tuple[str, ...] = ()

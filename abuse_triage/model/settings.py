@@ -4,6 +4,7 @@ Values are checked here as far as one value or its neighbours can be wrong. `abu
 """
 
 from datetime import time, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from abuse_triage.model.decision import Priority, TicketKind, Tlp
 from abuse_triage.model.fields import (
     LONGEST,
+    AllowedRate,
     Count,
     Duration,
     FilePath,
@@ -19,11 +21,15 @@ from abuse_triage.model.fields import (
     HostName,
     IPAddress,
     ListenAddress,
+    ListenAddressOrSocket,
     MailAddress,
     MailAddressOrNone,
     Network,
     NumberFormat,
+    OptionalPath,
+    Permissions,
     PrintableLine,
+    Rate,
     Size,
     Smarthost,
     TimeOfDay,
@@ -154,8 +160,67 @@ class SmtpSettings(Section):
     """Longest time for the text of one message."""
     session_timeout: Duration = timedelta(hours=1)
     """Longest life of a connection."""
+    min_rate: Size = 200
+    """Bytes in a second that a text has to bring on average, after a minute's grace, or the connection is closed."""
+    max_connections_per_network: Count = 20
+    """Connections at once from one IPv4 /24 or IPv6 /64."""
+    relays: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    """Networks of your own mail hosts: not limited each by itself, and SPF is not checked against them."""
+    certificate: OptionalPath = None
+    """PEM file with the certificate and its chain, for STARTTLS; "" offers none."""
+    certificate_key: OptionalPath = None
+    """PEM file with the private key of the certificate, without passphrase; "" where it is in the same file."""
+
+
+class LmtpSettings(Section):
+    """The LMTP listener (RFC 2033), for an MTA on the same machine; the limits of [smtp] hold here too."""
+
+    listen: tuple[ListenAddressOrSocket, ...] = ()
+    """Addresses and ports, or absolute paths of unix sockets, to listen on; [] for none."""
+    socket_mode: Permissions = "660"
+    """Permissions of the sockets; their group is that of the folder."""
+    keep: Size = 1_000_000
+    """Of a message above smtp.max_message so much is kept, from its beginning; the ticket says that it was cut."""
+
+
+class AuthenticationSettings(Section):
+    """Who wrote, proven: by your own MTA's word, or by asking DNS ourselves."""
+
     authserv_id: PrintableLine = ""
     """The authserv-id of your own MTA, whose Authentication-Results are believed; "" believes none."""
+    check: Flag = False
+    """true checks SPF, DKIM and DMARC ourselves where no authserv_id is given; this asks DNS about senders."""
+    resolver: tuple[ListenAddress, ...] = ()
+    """Your own resolvers, as addresses with ports, such as "127.0.0.1:53"; needed for check."""
+    timeout: Duration = timedelta(seconds=5)
+    """Longest time for all questions about one message; then the result is temperror."""
+
+    @field_validator("resolver")
+    @classmethod
+    def _needed_for_check(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if info.data.get("check") and not value:
+            raise ValueError("authentication.check needs at least one resolver")
+        return value
+
+
+class Contact(Section):
+    """Somebody known: another team whose ticket system writes to you, or a robot that reports."""
+
+    name: PrintableLine
+    """Who it is."""
+    kind: Literal["team", "robot"] = "team"
+    """"team" is acknowledged once for each number of theirs, if authenticated; "robot" never."""
+    addresses: tuple[Annotated[MailAddress, AfterValidator(str.lower)], ...] = ()
+    """Addresses that it writes from."""
+    domains: tuple[ZoneName, ...] = ()
+    """Domains that it writes from, with all below them."""
+
+    @field_validator("domains")
+    @classmethod
+    def _somehow_known(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not value and not info.data.get("addresses"):
+            raise ValueError("a contact needs addresses or domains")
+        return value
 
 
 class LimitSettings(Section):
@@ -241,10 +306,37 @@ class ReplySettings(Section):
     """false sends none; each ticket then says so."""
     sender: MailAddressOrNone = ""
     """Address in From; "" for the mailbox that was written to."""
+    templates: OptionalPath = None
+    """Folder with your own templates, such as pt/incident.txt.j2, in place of those that come with the program."""
+    dsa_notice: Flag = False
+    """true adds what the Digital Services Act asks a hosting service to say (article 16)."""
+    own_lists: tuple[PrintableLine, ...] = ()
+    """List-Ids of lists of your own that your mail comes through, such as "abuse.lists.example.pt"."""
+    robots: OptionalPath = None
+    """File with addresses and domains that are never answered, one a line, besides those that come with the program."""
+    freemail: OptionalPath = None
+    """File with domains that have no budget of their own, one a line, besides those that come with the program."""
     message_id_domain: HostName = "localhost"
     """Domain of the Message-IDs of what we send."""
     secret_file: FilePath = Path("message-id.key")
     """File with the secret that signs our Message-IDs, 32 bytes or more; `init` makes it."""
+
+
+class BudgetSettings(Section):
+    """How many acknowledgements may leave; what is over waits and is folded into one mail, nothing is dropped."""
+
+    sender: AllowedRate = Rate(10, timedelta(hours=1))
+    """To one address whose sender is proven."""
+    unproven_sender: AllowedRate = Rate(3, timedelta(days=1))
+    """To one address whose sender is not proven."""
+    domain: AllowedRate = Rate(20, timedelta(hours=1))
+    """To one domain that is not a freemail service."""
+    proven: AllowedRate = Rate(600, timedelta(hours=1))
+    """To all proven senders together: nobody else can use this up."""
+    unproven: AllowedRate = Rate(120, timedelta(hours=1))
+    """To all others together."""
+    alarm: Annotated[int, Field(ge=1, le=100, strict=True)] = 80
+    """Percentage of proven or unproven at which an alarm is given."""
 
 
 class OutboxSettings(Section):
@@ -295,13 +387,18 @@ class Settings(Section):
     team: Team
     mailbox: Annotated[tuple[Mailbox, ...], Field(min_length=1)]
     scope: ScopeSettings = ScopeSettings()
+    contact: tuple[Contact, ...] = ()
+    """Teams and robots that you know; write each as [[contact]]."""
     smtp: SmtpSettings = SmtpSettings()
+    lmtp: LmtpSettings = LmtpSettings()
+    authentication: AuthenticationSettings = AuthenticationSettings()
     limits: LimitSettings = LimitSettings()
     store: StoreSettings = StoreSettings()
     triage: TriageSettings = TriageSettings()
     rules: RuleSettings = RuleSettings()
     tickets: TicketSettings = TicketSettings()
     reply: ReplySettings = ReplySettings()
+    budget: BudgetSettings = BudgetSettings()
     outbox: OutboxSettings = OutboxSettings()
     digest: DigestSettings = DigestSettings()
     log: LogSettings = LogSettings()

@@ -47,13 +47,15 @@ class MailKind(StrEnum):
 
     ACKNOWLEDGEMENT = "acknowledgement"
     DIGEST = "digest"
+    NOTICE = "notice"
 
 
 class MailState(StrEnum):
     """Where an outgoing mail stands.
 
     SENDING is committed before DATA. What is SENDING after a crash becomes UNKNOWN: it may or may not have been
-    delivered, and only a person releases it. FAILED is final: refused for good or too old.
+    delivered, and only a person releases it. FAILED is final: refused for good or too old. FOLDED was told in another
+    mail to the same person. UNDELIVERABLE was sent, and came back as a bounce.
     """
 
     QUEUED = "queued"
@@ -61,6 +63,8 @@ class MailState(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     UNKNOWN = "delivery-unknown"
+    FOLDED = "folded"
+    UNDELIVERABLE = "undeliverable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +129,17 @@ class Outgoing:
 
     `message_id` is ours: deterministic and signed, so that the same mail can never be queued twice (it is unique in the
     store). `recipient` is one bare address. `content` is the whole mail as bytes, with `NUMBER_PLACEHOLDER` where the
-    number goes.
+    number goes. `proven` says whether its recipient is proven to have written, which decides the budget it draws from.
+    `answers` is the Message-ID that it answers, `language` the one it begins with: both are needed to fold it.
     """
 
     kind: MailKind
     message_id: str
     recipient: str
     content: bytes
+    proven: bool = False
+    answers: str = ""
+    language: str = ""
 
     def numbered(self, number: str) -> bytes:
         """Return the mail with the ticket's number in place; `number` is printable ASCII."""
@@ -142,9 +150,11 @@ class Outgoing:
 class RelationKeys:
     """What a message names that may connect it with tickets.
 
-    `our_message_ids` are ids from In-Reply-To and References whose signature proved that we sent them, `numbers` are
-    ticket numbers from the subject's tag, `fingerprint` is that of the content, `sender` the envelope sender. `since`
-    is the beginning of the window in which the same content counts as a duplicate.
+    `our_message_ids` are ids from In-Reply-To and References whose signature proved that we sent them, and the
+    message's own id where that is ours. `numbers` are ticket numbers from the subject's tag and the plus-address.
+    `peer` is the number that an authenticated contact gave the matter, behind the contact's name, "" for none.
+    `fingerprint` is that of the content, `sender` the envelope sender. `since` is the beginning of the window in which
+    the same content counts as a duplicate.
     """
 
     our_message_ids: tuple[str, ...]
@@ -152,6 +162,7 @@ class RelationKeys:
     fingerprint: str
     sender: str
     since: datetime
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,12 +180,14 @@ class Relations:
     """What the store knows about a message's `RelationKeys`.
 
     `answered` is the ticket of the newest of our mails that it answers, `tagged` the ticket of the first number that
-    exists. `same_sender` and `same_content` are the newest tickets in the window whose report had the same fingerprint,
-    from the same envelope sender and from any other.
+    exists, `peer` the newest ticket with the same number of the same contact. `same_sender` and `same_content` are the
+    newest tickets in the window whose report had the same fingerprint, from the same envelope sender and from any
+    other.
     """
 
     answered: TicketRef | None = None
     tagged: TicketRef | None = None
+    peer: TicketRef | None = None
     same_sender: TicketRef | None = None
     same_content: TicketRef | None = None
 
@@ -199,7 +212,8 @@ class Outcome:
     of tickets that the new one mentions. `reopens` sets a joined ticket that is not open back to new. `participants`
     are the bare addresses of those who wrote. `refused` holds why no acknowledgement goes out, "" where one does.
     `facts` and `verdict` are stored as they are. `keys` and `assumed` are the relations that the decision was made on:
-    where the store finds others inside the transaction, it writes nothing and says "stale".
+    where the store finds others inside the transaction, it writes nothing and says "stale". `undeliverable` are the
+    Message-IDs of mails of ours that this message reports as not delivered: they are marked, and their tickets say so.
     """
 
     message_id: str
@@ -221,3 +235,4 @@ class Outcome:
     outgoing: tuple[Outgoing, ...] = ()
     participants: tuple[str, ...] = ()
     refused: str = ""
+    undeliverable: tuple[str, ...] = ()

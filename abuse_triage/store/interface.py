@@ -33,13 +33,15 @@ class Claimed:
     """A message that a worker holds.
 
     `attempts` counts this one too, `lease` must still be held at `finish`, `previous` is the ticket that the message
-    already has because it was finished before and is tried again.
+    already has because it was finished before and is tried again. `promoted` says that a person took it for a report:
+    no rule parks it any more.
     """
 
     arrival: Arrival
     attempts: int
     lease: str
     previous: TicketRef | None = None
+    promoted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,11 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMessage:
-    """A message as operators see it; `raw_size` in bytes, `refused` why it was not acknowledged, "" where it was."""
+    """A message as operators see it.
+
+    `raw_size` is in bytes, `refused` says why it was not acknowledged, "" where it was. `subject` is defanged, at most
+    200 characters, and known of parked messages only: all others have a ticket that tells.
+    """
 
     id: str
     received_at: datetime
@@ -81,6 +87,7 @@ class StoredMessage:
     reason: str
     refused: str
     ticket: str
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +113,10 @@ class StoredReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMail:
-    """A mail of ours: `tries` counts attempts, `error` is the last answer, `ticket` its number ("" for a digest)."""
+    """A mail of ours: `tries` counts attempts, `error` is the last answer, `ticket` its number ("" for a digest).
+
+    `proven`, `answers` and `language` are those of its `Outgoing`.
+    """
 
     id: int
     kind: MailKind
@@ -118,6 +128,30 @@ class StoredMail:
     next_try: datetime
     error: str
     ticket: str
+    proven: bool = False
+    answers: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """A budget that refills steadily: at most `count` at once, and `count` in each `span`."""
+
+    name: str
+    count: int
+    span: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What `spend` says: one was taken from every bucket, or from none because `until` then one is empty.
+
+    `fullest` is the name of the bucket that is most used up after this, `used` by how much, from 0 to 1.
+    """
+
+    until: datetime | None
+    fullest: str
+    used: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +251,12 @@ class Inbox(Protocol):
     def retry(self, message_id: str, actor: str, now: datetime) -> None:
         """Let a quarantined or parked message go the whole way again, once; raises `NotFoundError` or `InputError`."""
 
+    def promote(self, message_id: str, actor: str, now: datetime) -> None:
+        """Let a parked message go the whole way again, this time to a ticket, whatever the rules say.
+
+        Raises `NotFoundError` or `InputError`.
+        """
+
 
 class Tickets(Protocol):
     """Tickets for people."""
@@ -268,6 +308,21 @@ class Outbox(Protocol):
         """Turn what a stopped sender left as "sending" into "delivery-unknown", journaled; only one sender may run.
 
         A digest goes back to "queued" instead: it is sent at least once.
+        """
+
+    def spend(self, buckets: Sequence[Bucket], now: datetime) -> Spent:
+        """Take one from every bucket, or from none where one of them is empty; all processes share them."""
+
+    def hold(self, mail_id: int, until: datetime, reason: str) -> None:
+        """Commit that a queued mail waits for its budget; this is no attempt."""
+
+    def foldable(self, recipient: str, limit: int) -> list[MailToSend]:
+        """List the queued acknowledgements to one address that were held or are due, oldest first."""
+
+    def fold(self, mail: Outgoing, mail_ids: Sequence[int], now: datetime) -> StoredMail | None:
+        """Queue one mail in place of several, which become FOLDED, journaled on their tickets; in one transaction.
+
+        It belongs to the ticket of the last one. None, and nothing changes, where one of them is not queued any more.
         """
 
     def mails(self, states: tuple[MailState, ...], limit: int) -> list[StoredMail]:

@@ -102,11 +102,11 @@ def test_the_example_has_every_key() -> None:
 
 
 def test_the_example_has_the_defaults() -> None:
-    """Everything in the example but the identity (team, mailboxes, scope) equals the defaults."""
+    """Everything in the example but the identity (team, mailboxes, scope, contacts) equals the defaults."""
     example = config.parse(EXAMPLE.read_text("utf-8"), name="config.example.toml")
     bare = config.parse(SMALL, name="small")
 
-    assert {"team", "mailbox", "scope"} == {
+    assert {"team", "mailbox", "scope", "contact"} == {
         name for name in Settings.model_fields if getattr(example, name) != getattr(bare, name)
     }
 

@@ -219,7 +219,7 @@ def test_the_number_of_a_stranger_only_links(knowledge: Knowledge) -> None:
 @pytest.mark.parametrize("by_our_mta", [True, False])
 def test_a_proven_participant_joins_by_number(knowledge: Knowledge, by_our_mta: bool) -> None:
     """DMARC counts where our own MTA says so, and nowhere else."""
-    trusting = with_settings(knowledge, "smtp", authserv_id="mx.example.pt")
+    trusting = with_settings(knowledge, "authentication", authserv_id="mx.example.pt")
     server = "mx.example.pt" if by_our_mta else "mx.example.com"
     raw = titled("[TEST#2026-000007]", f"Authentication-Results: {server}; dmarc=pass header.from=example.com")
     tagged = replace(TICKET, participants=("reporter1@example.com",))
