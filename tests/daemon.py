@@ -41,7 +41,7 @@ addresses = ["203.0.113.53", "2001:db8:53::53"]
 
 [smtp]
 listen = ["127.0.0.1:{port}"]
-
+{smtp}
 [triage]
 lease = "6s"
 deadline = "5s"
@@ -79,10 +79,13 @@ def report(number: int) -> bytes:
     ).encode()
 
 
-def write_config(folder: Path, *, port: int = 8025, smarthost: str = "", extra: str = "") -> Path:
-    """Write a configuration with a secret of its own into a folder; returns its path."""
+def write_config(folder: Path, *, port: int = 8025, smarthost: str = "", smtp: str = "", extra: str = "") -> Path:
+    """Write a configuration with a secret of its own into a folder; returns its path.
+
+    `smtp` are more lines of that table, `extra` more tables.
+    """
     path = folder / "config.toml"
-    path.write_text(CONFIG.format(port=port, smarthost=smarthost) + extra)
+    path.write_text(CONFIG.format(port=port, smarthost=smarthost, smtp=smtp) + extra)
     secret = folder / "message-id.key"
     secret.touch(0o600)
     secret.write_bytes(os.urandom(32))
@@ -93,10 +96,10 @@ def write_config(folder: Path, *, port: int = 8025, smarthost: str = "", extra: 
 class Daemon:
     """`abuse-triage serve` in a folder; a context manager that leaves no process behind."""
 
-    def __init__(self, folder: Path, *, smarthost: str = "", extra: str = "") -> None:
+    def __init__(self, folder: Path, *, smarthost: str = "", smtp: str = "", extra: str = "") -> None:
         self.folder = folder
         self.port = free_port()
-        self._config = write_config(folder, port=self.port, smarthost=smarthost, extra=extra)
+        self._config = write_config(folder, port=self.port, smarthost=smarthost, smtp=smtp, extra=extra)
         self.settings = config.load(self._config)
         self._log = folder / "daemon.log"
         self._process: subprocess.Popen[bytes] | None = None
