@@ -1,14 +1,15 @@
 """The way of a message on one page: bytes → reading → verdict → outcome. Everything here is a function of values."""
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import datetime
 
 from abuse_triage import reports
+from abuse_triage.indicators import names
 from abuse_triage.indicators.extract import extract
-from abuse_triage.mail import authentication, automatic, thread
+from abuse_triage.mail import authentication, automatic, peers, thread
 from abuse_triage.mail.decode import decode
-from abuse_triage.model.message import Address, Arrival, Place
+from abuse_triage.model.message import Address, Arrival, Authentication, Place
 from abuse_triage.model.report import Reading
 from abuse_triage.model.settings import LimitSettings, Settings
 from abuse_triage.model.ticket import (
@@ -64,9 +65,23 @@ def keys(reading: Reading, arrival: Arrival, knowledge: Knowledge) -> RelationKe
     )
 
 
-def judge(reading: Reading, arrival: Arrival, keys: RelationKeys, knowledge: Knowledge) -> Decision:
-    """Look up what is known offline and let the rules decide."""
+def judge(
+    reading: Reading,
+    arrival: Arrival,
+    keys: RelationKeys,
+    knowledge: Knowledge,
+    *,
+    checked: Authentication | None = None,
+    promoted: bool = False,
+) -> Decision:
+    """Look up what is known offline and let the rules decide.
+
+    `checked` is what our own check of SPF, DKIM and DMARC found; it counts where no MTA of ours is believed. `promoted`
+    says that a person took the message for a report: no rule parks it then.
+    """
     settings = knowledge.settings
+    proof = _proof(reading, settings, checked)
+    contact = peers.contact_of(reading.sender, settings.contact, proof)
     mailbox = mailbox_of(settings, arrival)
     refusal = automatic.refusal(
         reading.headers,
@@ -85,13 +100,23 @@ def judge(reading: Reading, arrival: Arrival, keys: RelationKeys, knowledge: Kno
         mailbox=mailbox.address,
         mailbox_kind=mailbox.kind,
         automatic_kind=refusal.kind if refusal else "",
-        authentication=asdict(authentication.results(reading.headers, settings.authentication.authserv_id)),
+        authentication=proof,
+        contact=contact,
         truncated=arrival.truncated,
         answers_ours=bool(keys.our_message_ids),
         mentions_ticket=bool(keys.numbers),
     )
     marked = max((marking.tlp for marking in reading.markings), default=None)
-    verdict = evaluate(knowledge.ruleset, facts, kind=mailbox.kind, default_tlp=mailbox.default_tlp, marked=marked)
+    verdict = evaluate(
+        knowledge.ruleset,
+        facts,
+        kind=mailbox.kind,
+        default_tlp=mailbox.default_tlp,
+        marked=marked,
+        promoted=promoted,
+    )
+    if promoted:
+        verdict = replace(verdict, reason=f"{verdict.reason}; a person took it for a report")
     return Decision(facts=facts, verdict=verdict, scopes=scopes, refusal=refusal, mailbox=mailbox)
 
 
@@ -105,9 +130,14 @@ def decide(
     lease: str,
     previous: TicketRef | None,
     now: datetime,
+    checked: Authentication | None = None,
+    promoted: bool = False,
 ) -> Outcome:
-    """Turn a reading into the outcome that the store keeps; the same values always give the same outcome."""
-    decision = judge(reading, arrival, keys, knowledge)
+    """Turn a reading into the outcome that the store keeps; the same values always give the same outcome.
+
+    `checked` and `promoted` are those of `judge`.
+    """
+    decision = judge(reading, arrival, keys, knowledge, checked=checked, promoted=promoted)
     relation = relate(
         relations=relations,
         automatic=decision.refusal is not None,
@@ -129,6 +159,15 @@ def decide(
     )
 
 
+def _proof(reading: Reading, settings: Settings, checked: Authentication | None) -> Authentication:
+    """Say what is proven about the sender: by our own MTA where one is configured, else by our own check."""
+    trusted = settings.authentication.authserv_id
+    if not trusted:
+        return checked or Authentication()
+    domain = names.canonical(reading.sender.domain)
+    return authentication.results(reading.headers, trusted, domain, names.organisation)
+
+
 def _own_addresses(settings: Settings) -> frozenset[str]:
     return frozenset(
         address.lower()
@@ -138,5 +177,5 @@ def _own_addresses(settings: Settings) -> frozenset[str]:
 
 
 def _authenticated(reading: Reading, facts: Facts) -> str:
-    """Return the From address where DMARC, by our own MTA's word, proves its domain; "" otherwise."""
-    return reading.sender.email if facts["auth.dmarc"] == "pass" else ""
+    """Return the From address where its domain is proven; "" otherwise."""
+    return reading.sender.email if facts["auth.aligned"] else ""

@@ -17,6 +17,8 @@ _CACHED = 4096
 
 # Only what registries delegate counts: a tenant of github.io is nobody whom a registry knows.
 _SUFFIXES = PublicSuffixList(only_icann=True, accept_unknown=False)
+# Who may speak for whom is another question: what companies delegate, such as "uk.com", separates strangers.
+_DELEGATIONS = PublicSuffixList(accept_unknown=False)
 
 FILE_SUFFIXES = frozenset(
     ("cab", "inc", "java", "map", "md", "mov", "pl", "pm", "properties", "ps", "pub", "py", "rs", "sh", "so", "zip")
@@ -59,6 +61,17 @@ def registrable(name: str) -> str:
     "github.io", for "loja.com.pt" itself, for "com.pt" nothing.
     """
     return _SUFFIXES.privatesuffix(name) or ""
+
+
+@lru_cache(_CACHED)
+def organisation(domain: str) -> str:
+    """Return the organisational domain of a domain as people or machines write it, "" where that is no host name.
+
+    RFC 7489 section 3.2, with both sections of the list: tenants of "uk.com" are strangers to each other. A name that
+    is a suffix itself, or lies below none, is its own organisation.
+    """
+    name = canonical(domain.rstrip("."))
+    return _DELEGATIONS.privatesuffix(name) or name if name else ""
 
 
 @lru_cache(_CACHED)

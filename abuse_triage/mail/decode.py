@@ -33,6 +33,8 @@ _DEFECTS = {
 _NOT_BASE64 = bytes(
     byte for byte in range(256) if byte not in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 )
+_FOR_MACHINES = frozenset(["authentication-results", "received-spf"])
+"""Fields that our own MTA writes around what the sender made up."""
 _CUT_TEXT = "text: only the first {} characters were read"
 _STUB = 200
 """Characters below which a plain text beside a much longer HTML one is taken for "your program shows no HTML"."""
@@ -69,7 +71,10 @@ def decode(raw: bytes, limits: LimitSettings) -> Mail:
 
 
 def _headers(node: Node) -> tuple[Header, ...]:
-    return tuple(Header(name.lower(), headers.decoded(value)) for name, value in node.raw_items())
+    return tuple(
+        Header(name.lower(), (headers.structured if name.lower() in _FOR_MACHINES else headers.decoded)(value))
+        for name, value in node.raw_items()
+    )
 
 
 def _mailboxes(node: Node, name: str) -> tuple[Address, ...]:

@@ -38,13 +38,24 @@ def decoded(value: str) -> str:
     RFC 2047; words in unknown charsets are read as UTF-8 or windows-1252, broken ones stay as they are. Raw 8-bit text
     is read the same way (RFC 6532).
     """
-    if not value.isascii():
-        value = charset.text(_octets(value))[0]
-    if "\n" in value or "\r" in value:
-        value = value.replace("\r", "").replace("\n", "")
+    value = _unfolded(value)
     if "=?" in value:
         value = _decode_words(value)
     return printable(value).strip()
+
+
+def structured(value: str) -> str:
+    """Return the value of a field for machines, in which encoded words mean nothing (RFC 2047 section 5).
+
+    Decoded, an address that somebody made up could hold semicolons and results of its own.
+    """
+    return printable(_unfolded(value)).strip()
+
+
+def _unfolded(value: str) -> str:
+    if not value.isascii():
+        value = charset.text(_octets(value))[0]
+    return value.replace("\r", "").replace("\n", "") if "\n" in value or "\r" in value else value
 
 
 def _octets(value: str) -> bytes:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from abuse_triage.model.decision import TicketKind
-from abuse_triage.model.message import Envelope, Place
+from abuse_triage.model.message import Authentication, Envelope, Header, Place
 from abuse_triage.model.report import Indicator, Kind, Reading, Scope
+from abuse_triage.model.settings import Contact
 from abuse_triage.rules.complaints import did_you_mean
 
 FactValue = str | int | bool | tuple[str, ...]
@@ -48,9 +49,14 @@ FACTS: Mapping[str, Fact] = {
     "from.domain": Fact(FactType.TEXT, "domain of the address in From"),
     "from.name": Fact(FactType.TEXT, "display name in From"),
     "envelope.from": Fact(FactType.TEXT, "reverse-path of the envelope, empty for the null reverse-path"),
-    "auth.spf": Fact(FactType.TEXT, "result of SPF as our own MTA saw it, such as pass, fail or none"),
-    "auth.dkim": Fact(FactType.TEXT, "result of DKIM as our own MTA saw it"),
-    "auth.dmarc": Fact(FactType.TEXT, "result of DMARC as our own MTA saw it"),
+    "auth.spf": Fact(FactType.TEXT, "result of SPF by our own MTA or our own check: pass, fail, none, temperror …"),
+    "auth.dkim": Fact(FactType.TEXT, "result of DKIM by our own MTA or our own check"),
+    "auth.dmarc": Fact(FactType.TEXT, "result of DMARC by our own MTA or our own check"),
+    "auth.aligned": Fact(FactType.FLAG, "whether the domain in From is proven, by DMARC or by what passed for it"),
+    "auth.forged": Fact(FactType.FLAG, "whether SPF or DMARC failed and no signature of the domain in From holds"),
+    "contact.name": Fact(FactType.TEXT, "the contact that wrote, proven; empty where it is none"),
+    "contact.kind": Fact(FactType.TEXT, "what that contact is: team or robot"),
+    "spam.upstream": Fact(FactType.FLAG, "whether a spam filter before us said spam; a claim, so only good against"),
     "mailbox.address": Fact(FactType.TEXT, "the mailbox that was written to"),
     "mailbox.kind": Fact(FactType.TEXT, "what that mailbox is for: incident or enquiry"),
     "automatic": Fact(FactType.TEXT, "bounce, auto-reply, list, robot or loop; empty for a person's mail"),
@@ -85,6 +91,18 @@ FAMILIES: Mapping[str, Fact] = {
     "report.field.": Fact(FactType.TEXTS, "report.field.<name>: the format's own field of that name, in lower case"),
 }
 """Facts whose name ends in one that the message brings along."""
+
+
+_SPAM_VERDICTS: Mapping[str, tuple[str, ...]] = {
+    "x-spam-flag": ("yes", "true"),
+    "x-spam-status": ("yes",),
+    "x-spam": ("yes", "true"),
+    "x-spamd-result": ("default: true",),
+    "x-rspamd-action": ("add header", "rewrite subject", "reject", "soft reject", "quarantine"),
+    "x-barracuda-spam-flag": ("yes",),
+    "x-ms-exchange-organization-scl": ("5", "6", "7", "8", "9"),
+}
+"""How the verdict "spam" begins in the fields of SpamAssassin, Rspamd, Barracuda and Exchange, lower case."""
 
 
 def fact(name: str) -> Fact | None:
@@ -126,7 +144,8 @@ def facts_of(
     mailbox: str,
     mailbox_kind: TicketKind,
     automatic_kind: str,
-    authentication: Mapping[str, str],
+    authentication: Authentication,
+    contact: Contact | None,
     truncated: bool,
     answers_ours: bool,
     mentions_ticket: bool,
@@ -134,7 +153,7 @@ def facts_of(
     """Return the facts of one message.
 
     `scopes` goes with `reading.indicators`, one for each, in order. `automatic_kind` says which kind of robot wrote,
-    "" for a person. `authentication` has the results of our own MTA by method ("spf", "dkim", "dmarc").
+    "" for a person. `contact` is the one that is proven to have written.
     """
     report = reading.report
     facts: dict[str, FactValue] = {
@@ -146,7 +165,14 @@ def facts_of(
         "from.domain": reading.sender.domain,
         "from.name": reading.sender.name,
         "envelope.from": envelope.sender,
-        **{f"auth.{method}": authentication.get(method, "") for method in ("spf", "dkim", "dmarc")},
+        "auth.spf": authentication.spf,
+        "auth.dkim": authentication.dkim,
+        "auth.dmarc": authentication.dmarc,
+        "auth.aligned": authentication.aligned,
+        "auth.forged": authentication.forged,
+        "contact.name": contact.name if contact else "",
+        "contact.kind": contact.kind if contact else "",
+        "spam.upstream": any(_says_spam(header) for header in reading.headers),
         "mailbox.address": mailbox,
         "mailbox.kind": str(mailbox_kind),
         "automatic": automatic_kind,
@@ -165,6 +191,12 @@ def facts_of(
     facts.update(_counted(reading.indicators))
     facts.update(_scoped(reading.indicators, scopes))
     return facts
+
+
+def _says_spam(header: Header) -> bool:
+    """Tell whether a field is a spam filter's verdict that the message is spam; anybody may have written it."""
+    words = _SPAM_VERDICTS.get(header.name)
+    return words is not None and header.value.strip().lower().startswith(words)
 
 
 def _attachment_types(reading: Reading) -> tuple[str, ...]:

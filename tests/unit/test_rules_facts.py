@@ -1,10 +1,13 @@
 """A reading becomes facts; every fact has a type and a line of explanation."""
 
+from dataclasses import replace
+
 import pytest
 
 from abuse_triage.model.decision import TicketKind, Tlp
-from abuse_triage.model.message import Address, Channel, Envelope, Header, Place
+from abuse_triage.model.message import Address, Authentication, Channel, Envelope, Header, Place
 from abuse_triage.model.report import Attachment, Indicator, Kind, Marking, Reading, Report, Scope
+from abuse_triage.model.settings import Contact
 from abuse_triage.rules.facts import FACTS, FAMILIES, Fact, FactType, FactValue, fact, facts_of, suggestion, typed
 
 ENVELOPE = Envelope(sender="ana@example.org", recipients=("abuse@example.pt",), channel=Channel.SMTP)
@@ -61,7 +64,8 @@ def facts(message: Reading, *scopes: Scope, truncated: bool = False) -> dict[str
         mailbox="abuse@example.pt",
         mailbox_kind=TicketKind.INCIDENT,
         automatic_kind="robot",
-        authentication={"spf": "pass", "dmarc": "fail"},
+        authentication=Authentication(spf="pass", dmarc="fail"),
+        contact=Contact(name="CERT Example", domains=("example.org",)),
         truncated=truncated,
         answers_ours=True,
         mentions_ticket=False,
@@ -80,8 +84,13 @@ def test_facts_of_a_message() -> None:
         "from.name": "Ana",
         "envelope.from": "ana@example.org",
         "auth.spf": "pass",
-        "auth.dkim": "",
+        "auth.dkim": "none",
         "auth.dmarc": "fail",
+        "auth.aligned": False,
+        "auth.forged": True,
+        "contact.name": "CERT Example",
+        "contact.kind": "team",
+        "spam.upstream": False,
         "mailbox.address": "abuse@example.pt",
         "mailbox.kind": "incident",
         "automatic": "robot",
@@ -132,6 +141,29 @@ def test_every_fact_of_a_message_is_documented() -> None:
         assert known is not None
         assert types[type(value)] is known.type
     assert {name for name in FACTS if name not in found} == {"text", *(n for n in FACTS if n.startswith("decision."))}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("x-spam-flag", "YES", True),
+        ("x-spam-flag", "NO", False),
+        ("x-spam-status", "Yes, score=9.1 required=5.0", True),
+        ("x-spam-status", "No, score=-1 tests=YES_WE_CAN", False),
+        ("x-spam", "Yes", True),
+        ("x-spamd-result", "default: True [15.10 / 15.00];", True),
+        ("x-spamd-result", "default: False [1.10 / 15.00];", False),
+        ("x-rspamd-action", "add header", True),
+        ("x-rspamd-action", "no action", False),
+        ("x-ms-exchange-organization-scl", "9", True),
+        ("x-ms-exchange-organization-scl", "-1", False),
+        ("x-spam-report", "yes", False),
+    ],
+)
+def test_a_spam_filter_before_us_is_heard(name: str, value: str, expected: bool) -> None:
+    """The usual filters' verdict "spam" is a fact, their other words are not."""
+    message = replace(reading(), headers=(Header(name, value),))
+    assert expected is facts(message)["spam.upstream"]
 
 
 @pytest.mark.parametrize(
