@@ -30,7 +30,11 @@ _MAX_COLUMNS = 76
 _WORD_BYTES = 42
 """Bytes in one encoded-word: 56 base64 digits and 12 characters around them stay below 75 (RFC 2047 section 2)."""
 _PLACEHOLDER = NUMBER_PLACEHOLDER.encode("ascii")
-_AUTO_SUBMITTED = {MailKind.ACKNOWLEDGEMENT: "auto-replied", MailKind.DIGEST: "auto-generated"}  # RFC 3834 section 5
+_AUTO_SUBMITTED = {  # RFC 3834 section 5
+    MailKind.ACKNOWLEDGEMENT: "auto-replied",
+    MailKind.DIGEST: "auto-generated",
+    MailKind.NOTICE: "auto-generated",
+}
 
 
 def compose(

@@ -72,7 +72,8 @@ class TraceEntry:
     """One rule that spoke: where it stands, which facts made it fire, and what it did.
 
     `because` pairs each fact's name with the value or the words that matched, shortened to 120 characters; `effect` is
-    one line for a person, such as "fraud +50 (strong)". Rules in shadow speak, but `applied` is False.
+    one line for a person, such as "fraud +50 (strong)". Rules in shadow speak, but `applied` is False. `notifies` says
+    that the rule asks to tell the handlers at once.
     """
 
     phase: Phase
@@ -83,6 +84,7 @@ class TraceEntry:
     because: tuple[tuple[str, str], ...]
     effect: str
     applied: bool = True
+    notifies: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +93,9 @@ class Verdict:
 
     `category` is an id of the taxonomy ("fraud"), `type` one of its type ids ("fraud:phishing") or "". `parked` holds
     the reason where a gate rule parked the message, "" otherwise. `tlp_marked` tells an explicit marking from a
-    default. `scores` are the sums of evidence per category, best first. `review` asks a person to look, `reason` says
-    in one sentence how the category came about. `generation` is the hash of the rule set.
+    default. `scores` are the sums of evidence per category, best first. `review` asks a person to look, `notify` asks
+    to tell the handlers at once, `reason` says in one sentence how the category came about. `generation` is the hash of
+    the rule set.
     """
 
     category: str
@@ -109,5 +112,6 @@ class Verdict:
     queue: str = ""
     assign: str = ""
     acknowledge: bool = True
+    notify: bool = False
     scores: tuple[tuple[str, int], ...] = ()
     trace: tuple[TraceEntry, ...] = ()

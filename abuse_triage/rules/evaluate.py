@@ -16,18 +16,33 @@ DEFAULT_PRIORITY = Priority.P3
 """Priority where no rule speaks of one."""
 
 
-def evaluate(ruleset: Ruleset, facts: Facts, *, kind: TicketKind, default_tlp: Tlp, marked: Tlp | None) -> Verdict:
+def evaluate(
+    ruleset: Ruleset,
+    facts: Facts,
+    *,
+    kind: TicketKind,
+    default_tlp: Tlp,
+    marked: Tlp | None,
+    promoted: bool = False,
+) -> Verdict:
     """Decide about one message.
 
     `kind` and `default_tlp` are those of the mailbox; `marked` is the strictest marking that stood in the message, None
-    without one. Rules raise the TLP above either and never lower it. Never raises: facts that are absent or odd only
-    make conditions fail.
+    without one. Rules raise the TLP above either and never lower it. With `promoted` a person has overruled the gate:
+    its rules speak in the trace, and the message goes on. Never raises: facts that are absent or odd only make
+    conditions fail.
     """
-    return consider(ruleset, facts, kind=kind, default_tlp=default_tlp, marked=marked)[0]
+    return consider(ruleset, facts, kind=kind, default_tlp=default_tlp, marked=marked, promoted=promoted)[0]
 
 
 def consider(
-    ruleset: Ruleset, facts: Facts, *, kind: TicketKind, default_tlp: Tlp, marked: Tlp | None
+    ruleset: Ruleset,
+    facts: Facts,
+    *,
+    kind: TicketKind,
+    default_tlp: Tlp,
+    marked: Tlp | None,
+    promoted: bool = False,
 ) -> tuple[Verdict, View]:
     """Decide as `evaluate` does, and return what the rules saw as well.
 
@@ -36,7 +51,7 @@ def consider(
     view = View(ruleset.engines, facts)
     trace: list[TraceEntry] = []
     parked = _gate(ruleset, view, trace)
-    if parked:
+    if parked and not promoted:
         verdict = Verdict(
             category=ruleset.decide.otherwise.category,
             type=ruleset.taxonomy.undetermined,
@@ -80,13 +95,14 @@ def consider(
         queue=route.queue or "",
         assign=route.assign or "",
         acknowledge=not marks.silent and route.reply != "none",
+        notify=marks.notify or bool(route.notify),
         scores=tuple(decision.scores),
         trace=tuple(trace),
     )
     return verdict, view
 
 
-def _entry(rule: Rule[Then], view: View, effect: str) -> TraceEntry:
+def _entry(rule: Rule[Then], view: View, effect: str, *, notifies: bool = False) -> TraceEntry:
     return TraceEntry(
         phase=rule.phase,
         rule=rule.id,
@@ -96,6 +112,7 @@ def _entry(rule: Rule[Then], view: View, effect: str) -> TraceEntry:
         because=rule.because(view),
         effect=effect,
         applied=not rule.shadow,
+        notifies=notifies,
     )
 
 
@@ -114,18 +131,20 @@ class _Marks:
     priorities: list[Priority] = field(default_factory=list)
     tags: dict[str, None] = field(default_factory=dict)
     silent: bool = False
+    notify: bool = False
 
 
 def _mark(ruleset: Ruleset, view: View, trace: list[TraceEntry]) -> _Marks:
     marks = _Marks()
     for rule in ruleset.mark.holding(view):
-        trace.append(_entry(rule, view, _mark_effect(rule.then, rule.why)))
+        trace.append(_entry(rule, view, _mark_effect(rule.then, rule.why), notifies=bool(rule.then.notify)))
         if rule.shadow:
             continue
         marks.tlps += [rule.then.tlp] if rule.then.tlp else []
         marks.priorities += [rule.then.priority] if rule.then.priority else []
         marks.tags.update(dict.fromkeys(rule.then.tags))
         marks.silent = marks.silent or rule.then.reply == "none"
+        marks.notify = marks.notify or bool(rule.then.notify)
     return marks
 
 
@@ -134,6 +153,7 @@ def _mark_effect(then: MarkThen, why: str) -> str:
         f"at least {then.tlp.label}" if then.tlp else "",
         f"priority at least {then.priority}" if then.priority else "",
         f"tags {', '.join(then.tags)}" if then.tags else "",
+        "handlers are told at once" if then.notify else "",
         f"no acknowledgement: {why}" if then.reply else "",
     ]
     return "; ".join(filter(None, said))
@@ -225,7 +245,7 @@ def _type(ruleset: Ruleset, rules: Sequence[Rule[ClassifyThen]], category: str) 
 def _route(ruleset: Ruleset, view: View, trace: list[TraceEntry]) -> RouteThen:
     """Return what the first rule that holds says, nothing where none does."""
     for rule in ruleset.route.holding(view):
-        trace.append(_entry(rule, view, _route_effect(rule.then, rule.why)))
+        trace.append(_entry(rule, view, _route_effect(rule.then, rule.why), notifies=bool(rule.then.notify)))
         if not rule.shadow:
             return rule.then
     return RouteThen.model_construct()
@@ -237,6 +257,7 @@ def _route_effect(then: RouteThen, why: str) -> str:
         f"queue {then.queue}" if then.queue else "",
         f"assign {then.assign}" if then.assign else "",
         f"kind {then.kind}" if then.kind else "",
+        "handlers are told at once" if then.notify else "",
         f"no acknowledgement: {why}" if then.reply else "",
     ]
     return "; ".join(filter(None, said))

@@ -146,6 +146,8 @@ class MarkThen(_Speaks):
     """Tags of the ticket."""
     reply: Literal["none"] | None = None
     """No acknowledgement."""
+    notify: Literal[True] | None = None
+    """The handlers are told at once, by a mail of its own, when the message opens a ticket."""
 
 
 def _weight(value: object) -> object:
@@ -181,6 +183,8 @@ class RouteThen(_Speaks):
     """No acknowledgement."""
     kind: Literal["incident", "enquiry"] | None = None
     """What kind of matter it is, whatever the mailbox."""
+    notify: Literal[True] | None = None
+    """The handlers are told at once, by a mail of its own, when the message opens a ticket."""
 
 
 class Except(Entry):
@@ -207,6 +211,8 @@ class Expect(Entry):
     assign: str | None = None
     acknowledge: Annotated[bool, Field(strict=True)] | None = None
     kind: Literal["incident", "enquiry"] | None = None
+    notify: Annotated[bool, Field(strict=True)] | None = None
+    """Whether the handlers are told at once."""
 
 
 class Example(Entry):

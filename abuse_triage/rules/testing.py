@@ -63,6 +63,7 @@ def _compared(expect: Expect, verdict: Verdict) -> Iterator[tuple[str, str | boo
     yield "assign", expect.assign, verdict.assign
     yield "acknowledge", expect.acknowledge, verdict.acknowledge
     yield "kind", expect.kind, verdict.kind
+    yield "notify", expect.notify, verdict.notify
 
 
 def _shown(value: str | bool) -> str:

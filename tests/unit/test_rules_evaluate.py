@@ -267,6 +267,26 @@ def test_routes_may_silence_and_change_the_kind() -> None:
     assert "no acknowledgement: a reason for a person" in verdict.trace[-1].effect
 
 
+@pytest.mark.parametrize(
+    ("subject", "notify"),
+    [("quiet", False), ("alarm", True), ("alarm quiet", True), ("path", True), ("bad alarm", False), ("test", False)],
+)
+def test_marks_and_the_route_ask_to_tell_handlers_at_once(subject: str, notify: bool) -> None:
+    """One rule that asks is enough; a parked message tells nobody, and neither does a rule in shadow."""
+    rules = ruleset(
+        gate("bad", "park: a bad one"),
+        mark("quiet", "tags: [x]"),
+        mark("alarm", "notify: true"),
+        mark("test", "notify: true") + "\nstatus: shadow",
+        route("path", "{subject: {words: [path]}}", "queue: fast, notify: true"),
+    )
+    verdict = decide(rules, {"subject": subject})
+
+    assert notify is verdict.notify
+    assert notify is any(entry.notifies and entry.applied for entry in verdict.trace)
+    assert notify is any("handlers are told at once" in entry.effect for entry in verdict.trace if entry.applied)
+
+
 def test_decision_facts_that_are_given_are_kept() -> None:
     """The tests of route rules say themselves what was decided."""
     assert "takedown" == decide(

@@ -41,13 +41,15 @@ RULES = """
     phase: route
     why: a reason for a person
     when: {decision.category: fraud}
-    then: {queue: takedown, assign: on-call, kind: enquiry}
+    then: {notify: true, queue: takedown, assign: on-call, kind: enquiry}
     tests:
       - name: decided
         facts: {subject: phishing}
-        expect: {match: true, queue: takedown, assign: on-call, kind: enquiry}
+        expect: {match: true, queue: takedown, assign: on-call, kind: enquiry, notify: true}
       - {name: given, facts: {decision.category: fraud, mailbox.kind: enquiry}, expect: {match: true, queue: takedown}}
-      - {name: another, facts: {decision.category: other, subject: phishing}, expect: {match: false, queue: ''}}
+      - name: another
+        facts: {decision.category: other, subject: phishing}
+        expect: {match: false, queue: '', notify: false}
 """
 
 
@@ -81,6 +83,8 @@ def test_tests_that_pass_say_nothing() -> None:
          'a.yaml:21: cls.phishing: test "named": expected review false, got true' + WEAK),
         ("queue: ''", "queue: q",
          'a.yaml:32: route.fraud: test "another": expected queue q, got "" (fraud has 50 points)'),
+        ("then: {notify: true, ", "then: {",
+         'a.yaml:32: route.fraud: test "decided": expected notify true, got false (fraud has 50 points)'),
         (", todo: true", "",
          'a.yaml:21: cls.phishing: test "later": expected match true, got false'),
         ("then: {tlp: amber, tags: [leak, data], priority", "then: {tlp: amber, priority",
