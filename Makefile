@@ -5,7 +5,7 @@ BIN          := $(VENV)/bin
 SAMPLES      ?= yes
 CRASH_ROUNDS ?= 20
 
-.PHONY: run test lint bench crash packages clean
+.PHONY: run test lint bench quality crash packages clean
 
 run: $(VENV)/.installed    ## start the daemon on loopback, in ./var, and show what becomes of each message
 	@$(BIN)/abuse-triage tour --dir var $(if $(filter no,$(SAMPLES)),,--samples tests/corpus)
@@ -23,6 +23,9 @@ lint: $(VENV)/.dev    ## style, types, layers
 
 bench: $(VENV)/.dev packages    ## speed and memory, each against a peer or a limit
 	$(BIN)/python benchmarks/run.py
+
+quality: $(VENV)/.dev packages    ## who is acknowledged and who is not: the tables of docs/quality.md
+	$(BIN)/python benchmarks/quality.py --write
 
 crash: $(VENV)/.dev packages    ## kill -9 at random moments and at failpoints
 	CRASH_ROUNDS=$(CRASH_ROUNDS) $(BIN)/pytest -q -s --timeout=3600 tests/crash
