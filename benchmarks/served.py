@@ -1,28 +1,38 @@
-"""The intake as a process of its own, as the daemon runs it: real store, real limits, logs into a file."""
+"""The intake alone, as the daemon runs it: `abuse-triage serve --role intake` with SMTP and LMTP, logs into a file."""
 
-import asyncio
 import contextlib
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from abuse_triage import logs
-from abuse_triage.model.settings import Settings
-from abuse_triage.service.intake import run_intake
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from daemon import free_port, write_config
+
 from abuse_triage.store import open_store
+
+_LMTP = """
+[lmtp]
+listen = ["127.0.0.1:{port}", "{socket}"]
+"""
+_READY = re.compile(r"process-ready\b.*?\bpid\W+(\d+)")
+_START_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Served:
-    """A running intake."""
+    """A running intake; `pid` is that of the process that accepts mail, not of its supervisor."""
 
     pid: int
     port: int
+    lmtp_port: int
+    lmtp_socket: Path
     store: Path
 
     def cpu_seconds(self) -> float:
@@ -35,59 +45,42 @@ class Served:
         lines = Path(f"/proc/{self.pid}/status").read_text("ascii").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
+    def forget_peak(self) -> None:
+        """Let "VmHWM" begin anew with what is resident now (proc(5), clear_refs)."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5", "ascii")
+
     def stored(self) -> int:
         """Count the messages in the store."""
-        store = open_store(self.store)
-        try:
+        with contextlib.closing(open_store(self.store)) as store:
             return store.waiting()
-        finally:
-            store.close()
 
 
 @contextlib.contextmanager
-def intake(folder: Path) -> Iterator[Served]:
-    """Run the intake with its store in `folder` while the block runs."""
-    port = free_port()
+def intake(folder: Path, smtp: str = "") -> Iterator[Served]:
+    """Run the intake with its store in `folder` while the block runs; `smtp` are more lines of that table."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "intake.log").open("wb") as errors:
+    port, lmtp_port, socket = free_port(), free_port(), folder / "lmtp"
+    config = write_config(folder, port=port, smtp=smtp, extra=_LMTP.format(port=lmtp_port, socket=socket))
+    log = folder / "intake.log"
+    with log.open("wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, __file__, str(folder), str(port)], stdout=subprocess.PIPE, stderr=errors
+            (sys.executable, "-m", "abuse_triage", "--config", config, "serve", "--role", "intake"),
+            stdin=subprocess.DEVNULL,
+            stderr=errors,
         )
     try:
-        assert process.stdout is not None
-        if process.stdout.readline() != b"ready\n":
-            raise RuntimeError((folder / "intake.log").read_text("utf-8"))
-        yield Served(process.pid, port, folder / "store.sqlite")
+        pid = _pid(process, log)
+        yield Served(pid, port, lmtp_port, socket, folder / "abuse-triage.sqlite")
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
 
 
-def free_port() -> int:
-    """Find a port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def _serve(folder: Path, port: int) -> None:
-    settings = Settings.model_validate(
-        {
-            "team": {"name": "CSIRT Exemplo", "ticket_prefix": "EX"},
-            "mailbox": [{"address": "abuse@example.pt"}],
-            "smtp": {"listen": [f"127.0.0.1:{port}"], "hostname": "mail.example.pt"},
-            "store": {"path": str(folder / "store.sqlite")},
-            "log": {"format": "json"},
-        }
-    )
-    logs.setup(settings.log)
-
-    async def serve() -> None:
-        stop = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        await run_intake(settings, lambda: open_store(settings.store.path), stop, lambda: print("ready", flush=True))
-
-    asyncio.run(serve())
-
-
-if __name__ == "__main__":
-    _serve(Path(sys.argv[1]), int(sys.argv[2]))
+def _pid(supervisor: "subprocess.Popen[bytes]", log: Path) -> int:
+    """Wait until the intake is ready; return its process id."""
+    give_up = time.monotonic() + _START_SECONDS
+    while time.monotonic() < give_up and supervisor.poll() is None:
+        if found := _READY.search(log.read_text("utf-8")):
+            return int(found[1])
+        time.sleep(0.02)
+    raise RuntimeError(log.read_text("utf-8"))
