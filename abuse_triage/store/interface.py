@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from abuse_triage.model.budget import Bucket
 from abuse_triage.model.decision import Priority, TicketKind, Verdict
 from abuse_triage.model.message import Arrival, Envelope
 from abuse_triage.model.report import Scope
@@ -115,7 +116,8 @@ class StoredReport:
 class StoredMail:
     """A mail of ours: `tries` counts attempts, `error` is the last answer, `ticket` its number ("" for a digest).
 
-    `proven`, `answers` and `language` are those of its `Outgoing`.
+    `proven`, `answers` and `language` are those of its `Outgoing`. `held_at` is since when it waits for its budget,
+    `paid_at` when that was paid, `folded_into` the mail that told the recipient in its place.
     """
 
     id: int
@@ -131,27 +133,22 @@ class StoredMail:
     proven: bool = False
     answers: str = ""
     language: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bucket:
-    """A budget that refills steadily: at most `count` at once, and `count` in each `span`."""
-
-    name: str
-    count: int
-    span: timedelta
+    held_at: datetime | None = None
+    paid_at: datetime | None = None
+    folded_into: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """What `spend` says: one was taken from every bucket, or from none because `until` then one is empty.
+    """What `pay` made of one mail.
 
-    `fullest` is the name of the bucket that is most used up after this, `used` by how much, from 0 to 1.
+    `until` is None where it may be sent; else it is held until then, and `bucket` is the budget that is empty. `others`
+    says that more acknowledgements to the same address are held.
     """
 
-    until: datetime | None
-    fullest: str
-    used: float
+    until: datetime | None = None
+    bucket: Bucket | None = None
+    others: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,7 +284,10 @@ class Outbox(Protocol):
         """Commit that a mail is about to be sent; False where it is not queued any more."""
 
     def sent(self, mail_id: int, now: datetime, answer: str) -> None:
-        """Commit that a mail was taken over; `answer` is the peer's, cut to 200 characters. Journaled on its ticket."""
+        """Commit that a mail was taken over; `answer` is the peer's, cut to 200 characters. Journaled on its ticket.
+
+        What has come back already stays "undeliverable", here and in `unknown`.
+        """
 
     def put_off(self, mail_id: int, next_try: datetime, error: str) -> None:
         """Commit that a mail was certainly not taken over and is to be tried again; it may be queued or "sending".
@@ -307,36 +307,48 @@ class Outbox(Protocol):
     def recover(self, now: datetime) -> list[StoredMail]:
         """Turn what a stopped sender left as "sending" into "delivery-unknown", journaled; only one sender may run.
 
-        A digest goes back to "queued" instead: it is sent at least once.
+        A digest or notice goes back to "queued" instead: it is sent at least once.
         """
 
-    def spend(self, buckets: Sequence[Bucket], now: datetime) -> Spent:
-        """Take one from every bucket, or from none where one of them is empty; all processes share them."""
+    def pay(self, mails: Sequence[tuple[int, Sequence[Bucket]]], now: datetime) -> list[Spent]:
+        """Pay for queued mails, or commit that they wait, in their order and in one transaction.
 
-    def hold(self, mail_id: int, until: datetime, reason: str) -> None:
-        """Commit that a queued mail waits for its budget; this is no attempt."""
+        A mail takes one from each of its budgets, or nothing where one of them is empty, and is then held until there
+        should be one for it; that is no attempt. What is paid for once stays so, however often it is tried. All
+        processes share the budgets.
+        """
 
-    def foldable(self, recipient: str, limit: int) -> list[MailToSend]:
-        """List the queued acknowledgements to one address that were held or are due, oldest first."""
+    def used(self, buckets: Sequence[Bucket], now: datetime) -> list[float]:
+        """Return how much of each budget is used up, from 0 to 1; nothing changes."""
+
+    def foldable(self, recipient: str, limit: int) -> list[StoredMail]:
+        """List the acknowledgements to one address that are held, oldest first."""
 
     def fold(self, mail: Outgoing, mail_ids: Sequence[int], now: datetime) -> StoredMail | None:
         """Queue one mail in place of several, which become FOLDED, journaled on their tickets; in one transaction.
 
-        It belongs to the ticket of the last one. None, and nothing changes, where one of them is not queued any more.
+        It belongs to the ticket of the last of them, and is paid for where one of them is. None, and nothing changes,
+        where one of them is not queued any more or its Message-ID is there already.
         """
 
     def mails(self, states: tuple[MailState, ...], limit: int) -> list[StoredMail]:
         """List mails, newest first; () means every state."""
 
     def resend(self, mail_id: int, actor: str, now: datetime) -> None:
-        """Queue a mail again that is "delivery-unknown" or "failed"; raises `NotFoundError` or `InputError`."""
+        """Queue a mail again that is "delivery-unknown", "failed" or "undeliverable".
+
+        Raises `NotFoundError` or `InputError`.
+        """
 
 
 class Health(Protocol):
     """What operators and the scheduler ask."""
 
     def gauges(self) -> list[Gauge]:
-        """Count what waits, by state, with the age of the oldest: "messages received", "mail queued"."""
+        """Count what waits, by state, with the age of the oldest: "messages received", "mail queued".
+
+        "mail held" counts those of "mail queued" that wait for their budget.
+        """
 
     def remember(self, name: str, value: str) -> None:
         """Keep one small fact across restarts, such as when the last digest was queued."""

@@ -1,6 +1,9 @@
 """The contract of accepting, claiming and giving back messages."""
 
+import json
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from abuse_triage.errors import InputError, NotFoundError, TemporaryError
 from abuse_triage.model.message import Arrival, Channel, Envelope
-from abuse_triage.model.ticket import MessageState, OutcomeKind
+from abuse_triage.model.ticket import MessageState, Outcome, OutcomeKind
 from abuse_triage.store.interface import Claimed, MessageFilter, Store
 
 SHORT = timedelta(milliseconds=40)
@@ -304,3 +307,72 @@ def test_unknown_message_is_not_found(store: Store, wrong: str) -> None:
     store.accept([arrival()])
     with pytest.raises(NotFoundError):
         store.message(wrong)
+
+
+def test_details_of_addresses_are_kept(store: Store) -> None:
+    """What stood behind the "+" of an address comes back with the message, claimed or listed."""
+    envelope = replace(arrival().envelope, details=("2026-000123", "número"))
+    store.accept([replace(arrival(), envelope=envelope)])
+    assert envelope == claim_one(store).arrival.envelope
+    assert envelope == store.message("m1")[0].envelope
+
+
+def test_promoted_message_goes_the_whole_way_as_one(store: Store) -> None:
+    """A parked message that a person takes for a report is handed out again with that mark, and keeps it."""
+    store.accept([arrival()])
+    parked = claim_one(store)
+    assert not parked.promoted
+    store.finish([parks(parked)])
+    store.promote("m", "ana", NOON)
+    promoted = claim_one(store)
+    assert (promoted.promoted, promoted.attempts, promoted.previous) == (True, 1, None)
+    store.give_back(promoted.lease)
+    again = claim_one(store)
+    assert again.promoted
+    store.finish([quarantines(again)])
+    store.retry("m1", "rui", NOON)
+    assert claim_one(store).promoted
+
+
+def test_promotion_is_journaled_on_the_ticket_that_opens(store: Store) -> None:
+    """The ticket of a promoted message says who promoted it and when, once, before anything else."""
+    store.accept([arrival()])
+    store.finish([parks(claim_one(store))])
+    store.promote("m1", "ana", NOON + timedelta(hours=1))
+    store.finish([quarantines(claim_one(store))])
+    store.retry("m1", "rui", NOON)
+    store.finish([opens(claim_one(store))])
+    lines = [(line.action, line.actor, line.at) for line in store.ticket("1").journal]
+    assert lines[0] == ("message promoted", "ana", NOON + timedelta(hours=1))
+    assert [action for action, _, _ in lines].count("message promoted") == 1
+
+
+@pytest.mark.parametrize("become", [opens, quarantines, None])
+def test_only_what_is_parked_is_promoted(store: Store, become: Callable[[Claimed], Outcome] | None) -> None:
+    """A message that has a ticket or waits is not promoted, and an unknown one is not found."""
+    store.accept([arrival()])
+    if become:
+        store.finish([become(claim_one(store))])
+    with pytest.raises(InputError):
+        store.promote("m1", "ana", NOON)
+    with pytest.raises(NotFoundError):
+        store.promote("m9", "ana", NOON)
+
+
+def test_retried_message_is_not_promoted(store: Store) -> None:
+    """Retrying lets the rules decide again."""
+    store.accept([arrival()])
+    store.finish([parks(claim_one(store))])
+    store.retry("m1", "ana", NOON)
+    assert not claim_one(store).promoted
+
+
+def test_parked_message_shows_its_subject(store: Store) -> None:
+    """A parked message is listed with the summary that was stored, at most 200 characters; all others have a ticket."""
+    facts = json.dumps({"schema": 1, "summary": "Ganhe hxxps://premio.example[.]org " + "x" * 500})
+    store.accept([arrival("m1"), arrival("m2", minutes=1), arrival("m3", minutes=2)])
+    first, second, third = store.claim(3, LEASE)
+    store.finish([parks(first, facts=facts), parks(second), opens(third, facts=facts)])
+    listed = {message.id: message.subject for message in store.messages(MessageFilter())}
+    assert listed == {"m1": ("Ganhe hxxps://premio.example[.]org " + "x" * 500)[:200], "m2": "", "m3": ""}
+    assert store.message("m1")[0].subject == listed["m1"]

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from abuse_triage.store.sqlite.budgets import Budgets
 from abuse_triage.store.sqlite.connection import Connection
 from abuse_triage.store.sqlite.finish import Finishing
+from abuse_triage.store.sqlite.folding import Folding
 from abuse_triage.store.sqlite.health import Health
 from abuse_triage.store.sqlite.inbox import Inbox
 from abuse_triage.store.sqlite.messages import Messages
@@ -12,7 +14,7 @@ from abuse_triage.store.sqlite.schema import migrate
 from abuse_triage.store.sqlite.tickets import Tickets
 
 
-class SqliteStore(Inbox, Finishing, Messages, Tickets, Outbox, Health):
+class SqliteStore(Inbox, Finishing, Messages, Tickets, Outbox, Budgets, Folding, Health):
     """Everything that `abuse_triage.store.interface.Store` promises, over one connection of its own.
 
     Give each process its own, opened after any fork, and each thread that must not wait for the others: calls from

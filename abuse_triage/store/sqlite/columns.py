@@ -87,8 +87,8 @@ def verdict_of(text: str | None) -> Verdict | None:
 
 
 def envelope(columns: Sequence[Any]) -> Envelope:
-    """Return the envelope that six columns hold: sender, recipients as JSON, channel, peer, helo, tls."""
-    sender, recipients, channel, peer, helo, tls = columns
+    """Return the envelope that its columns hold: sender, recipients, channel, peer, helo, tls, details; lists as JSON."""
+    sender, recipients, channel, peer, helo, tls, details = columns
     return Envelope(
         sender=sender,
         recipients=tuple(json.loads(recipients)),
@@ -96,4 +96,5 @@ def envelope(columns: Sequence[Any]) -> Envelope:
         peer=peer,
         helo=helo,
         tls=bool(tls),
+        details=tuple(json.loads(details)),
     )

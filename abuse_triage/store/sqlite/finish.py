@@ -11,10 +11,13 @@ from abuse_triage.store.interface import Finished, Unfinished
 from abuse_triage.store.sqlite.columns import VERDICT_SCHEMA, clean_json, moment, time_of, verdict_json
 from abuse_triage.store.sqlite.connection import Connected
 from abuse_triage.store.sqlite.journal import write_journal
-from abuse_triage.store.sqlite.outbox import enqueue
-from abuse_triage.store.sqlite.relations import remember_content, standing
+from abuse_triage.store.sqlite.outbox import enqueue, mark_undeliverable
+from abuse_triage.store.sqlite.relations import remember, standing
 
-_HELD = "SELECT received_at, ticket_id FROM messages WHERE id = ? AND lease = ? AND state = 'claimed'"
+_HELD = """
+SELECT received_at, ticket_id, promoted_by, promoted_at FROM messages
+WHERE id = ? AND lease = ? AND state = 'claimed'
+"""
 _FINISH = """
 UPDATE messages SET state = ?, outcome = ?, reason = ?, refused = ?, ticket_id = ?, finished_at = ?, lease = '',
     ready_at_ms = NULL
@@ -122,7 +125,7 @@ class Finishing(Connected):
         held = self._db.one(_HELD, outcome.message_id, outcome.lease)
         if held is None:
             raise _LostError
-        received_at, previous = held
+        received_at, previous, promoted_by, promoted_at = held
         if previous is None and not standing(self._db, outcome.keys).agrees(outcome.assumed):
             raise _StaleError
         at = moment(outcome.journal[0].at) if outcome.journal else received_at
@@ -137,7 +140,12 @@ class Finishing(Connected):
             *(_REPORT, outcome.message_id, ticket_id, outcome.format, outcome.keys.fingerprint, VERDICT_SCHEMA),
             *(prepared.verdict, prepared.facts),
         )
-        write_journal(self._db, outcome.journal, ticket_id=ticket_id, message_id=outcome.message_id)
+        journal = outcome.journal
+        if promoted_by and home and previous is None:
+            journal = (_promotion(promoted_by, promoted_at), *journal)
+        write_journal(self._db, journal, ticket_id=ticket_id, message_id=outcome.message_id)
+        for message_id in outcome.undeliverable:
+            mark_undeliverable(self._db, message_id, outcome.message_id, time_of(at))
         if home:
             self._furnish(outcome, home, received_at, at, again=previous is not None)
         return home.number if home else ""
@@ -169,7 +177,7 @@ class Finishing(Connected):
     def _furnish(self, outcome: Outcome, home: _Home, received_at: str, at: str, *, again: bool) -> None:
         """Store what hangs on the ticket; `again` where the message was there before."""
         db, message_id = self._db, outcome.message_id
-        remember_content(db, outcome.keys, home.id, received_at)
+        remember(db, outcome.keys, home.id, received_at)
         if home.tlp is not None:
             self._keep_strictest(outcome, home.id, home.tlp, at)
         if again:
@@ -201,6 +209,10 @@ class Finishing(Connected):
                 at=time_of(at), actor="store", action="TLP raised", detail=f"{before.label} to {strictest.label}"
             )
             write_journal(self._db, [raised], ticket_id=ticket_id, message_id=outcome.message_id)
+
+
+def _promotion(actor: str, at: str) -> JournalEntry:
+    return JournalEntry(at=time_of(at), actor=actor, action="message promoted", detail="it was parked")
 
 
 def _classification(draft: TicketDraft) -> tuple[str, str, str, int, str, int]:

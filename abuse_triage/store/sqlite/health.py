@@ -22,13 +22,16 @@ SELECT outcome, count(*), min (received_at) FROM messages WHERE outcome IN ('par
 """
 _TICKETS_OPEN = "SELECT priority, count(*), min (created_at) FROM tickets WHERE state = 'new' GROUP BY priority"
 _MAIL_UNSENT = "SELECT state, count(*), min (created_at) FROM outbox WHERE sent_at IS NULL GROUP BY state"
+_MAIL_HELD = "SELECT 'held', count(*), min (held_at) FROM outbox WHERE held_at IS NOT NULL"
+_MAIL_STATES = tuple(state for state in MailState if state not in {MailState.SENT, MailState.FOLDED})
 
 # What is counted, under which name, and everything that is counted there, so that a zero is shown too.
 _COUNTED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("messages", _MESSAGES_WAITING, ("received", "claimed")),
     ("messages", _MESSAGES_SET_ASIDE, ("quarantined", "parked")),
     ("tickets open", _TICKETS_OPEN, tuple(Priority)),
-    ("mail", _MAIL_UNSENT, tuple(state for state in MailState if state is not MailState.SENT)),
+    ("mail", _MAIL_UNSENT, _MAIL_STATES),
+    ("mail", _MAIL_HELD, ("held",)),
 )
 
 _REMEMBER = "INSERT INTO memory (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"

@@ -22,8 +22,8 @@ CLAIM_BYTES = 32_000_000
 _ERROR_LENGTH = 2000
 
 _ACCEPT = """
-INSERT INTO messages (id, received_at, sender, recipients, channel, peer, helo, tls, raw_size, truncated)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO messages (id, received_at, sender, recipients, channel, peer, helo, tls, details, raw_size, truncated)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _ACCEPT_RAW = "INSERT INTO raw_messages (message_id, raw) VALUES (?, ?)"
 
@@ -49,8 +49,8 @@ _CLAIM = f"""
 UPDATE messages SET state = 'claimed', attempts = attempts + 1, lease = ?, ready_at_ms = {NOW_MS} + ? WHERE id = ?
 """  # noqa: S608 - NOW_MS is a constant
 _CLAIMED = """
-SELECT messages.id, received_at, sender, recipients, channel, peer, helo, tls, truncated, attempts, raw,
-    tickets.id, tickets.number, tickets.state
+SELECT messages.id, received_at, sender, recipients, channel, peer, helo, tls, details, truncated, attempts,
+    promoted_by, raw, tickets.id, tickets.number, tickets.state
 FROM messages JOIN raw_messages ON raw_messages.message_id = messages.id
 LEFT JOIN tickets ON tickets.id = messages.ticket_id
 WHERE messages.id IN (SELECT value FROM json_each (?)) ORDER BY messages.received_at, messages.id
@@ -88,6 +88,7 @@ class Inbox(Connected):
                 arrival.envelope.peer,
                 arrival.envelope.helo,
                 int(arrival.envelope.tls),
+                json.dumps(arrival.envelope.details),
                 len(arrival.raw),
                 int(arrival.truncated),
             )
@@ -157,8 +158,8 @@ def _within_bytes(rows: Sequence[tuple[str, int]]) -> list[str]:
 
 
 def _claimed(db: Connection, row: Any, lease: str) -> Claimed:
-    message_id, received_at, *written = row[:8]
-    truncated, attempts, raw, *ticket = row[8:]
+    message_id, received_at, *written = row[:9]
+    truncated, attempts, promoted_by, raw, *ticket = row[9:]
     return Claimed(
         arrival=Arrival(
             id=message_id,
@@ -170,4 +171,5 @@ def _claimed(db: Connection, row: Any, lease: str) -> Claimed:
         attempts=attempts,
         lease=lease,
         previous=None if ticket[0] is None else reference(db, Found(*ticket), participants=True),
+        promoted=bool(promoted_by),
     )

@@ -1,4 +1,4 @@
-"""Messages for operators: listed, looked at, and sent the whole way again."""
+"""Messages for operators: listed, looked at, promoted, and sent the whole way again."""
 
 import zlib
 from datetime import datetime
@@ -12,19 +12,23 @@ from abuse_triage.store.sqlite.connection import Connected, Connection
 from abuse_triage.store.sqlite.journal import write_journal
 
 _SELECT = """
-SELECT messages.id, received_at, sender, recipients, channel, peer, helo, tls, raw_size, truncated, messages.state,
-    attempts, error, outcome, reason, refused, tickets.number
+SELECT messages.id, received_at, sender, recipients, channel, peer, helo, tls, details, raw_size, truncated,
+    messages.state, attempts, error, outcome, reason, refused, tickets.number, CASE WHEN outcome = 'parked' THEN (
+        SELECT substr (json_extract (facts, '$.summary'), 1, 200) FROM reports WHERE message_id = messages.id
+    ) END
 FROM messages LEFT JOIN tickets ON tickets.id = messages.ticket_id
 """
 # The end of the range is the last character there is, so that it holds every id that begins like this.
 _RESOLVE = """
 SELECT id FROM messages WHERE id >= ? AND id < ? || char (0x10FFFF) ORDER BY id LIMIT 2
 """
+_STANDS = "SELECT outcome, reason, ticket_id FROM messages WHERE id = ?"
 _RETRY = """
 UPDATE messages SET state = 'received', attempts = 0, ready_at_ms = 0, lease = '', error = '', outcome = NULL,
     reason = '', refused = '', finished_at = NULL
 WHERE id = ?
 """
+_PROMOTE = "UPDATE messages SET promoted_by = ?, promoted_at = ? WHERE id = ?"
 _SET_ASIDE = frozenset({OutcomeKind.PARKED, OutcomeKind.QUARANTINED})
 _WAITING = frozenset({MessageState.RECEIVED, MessageState.CLAIMED})
 
@@ -52,9 +56,7 @@ class Messages(Connected):
         """Let a quarantined or parked message go the whole way again; its outcome so far stays in the journal."""
         with self._db.writing():
             found = _resolve(self._db, message_id)
-            outcome, reason, ticket_id = self._db.one(
-                "SELECT outcome, reason, ticket_id FROM messages WHERE id = ?", found
-            )
+            outcome, reason, ticket_id = self._db.one(_STANDS, found)
             if outcome not in _SET_ASIDE:
                 raise InputError(
                     f"message {found} is neither quarantined nor parked",
@@ -63,6 +65,19 @@ class Messages(Connected):
             self._db.run(_RETRY, found)
             entry = JournalEntry(at=now, actor=actor, action="message retried", detail=f"was {outcome}: {reason}")
             write_journal(self._db, [entry], ticket_id=ticket_id, message_id=found)
+
+    def promote(self, message_id: str, actor: str, now: datetime) -> None:
+        """Let a parked message go the whole way again to a ticket; who asked for it is journaled there."""
+        with self._db.writing():
+            found = _resolve(self._db, message_id)
+            outcome, _, _ = self._db.one(_STANDS, found)
+            if outcome != OutcomeKind.PARKED:
+                raise InputError(
+                    f"message {found} is not parked",
+                    advice="Only a parked message is promoted; message list --outcome parked shows them.",
+                )
+            self._db.run(_RETRY, found)
+            self._db.run(_PROMOTE, actor, moment(now), found)
 
 
 def _conditions(which: MessageFilter) -> tuple[list[str], list[str]]:
@@ -99,8 +114,8 @@ def _resolve(db: Connection, beginning: str) -> str:
 
 
 def _stored(row: Any) -> StoredMessage:
-    message_id, received_at, *written = row[:8]
-    raw_size, truncated, state, attempts, error, outcome, reason, refused, ticket = row[8:]
+    message_id, received_at, *written = row[:9]
+    raw_size, truncated, state, attempts, error, outcome, reason, refused, ticket, subject = row[9:]
     return StoredMessage(
         id=message_id,
         received_at=time_of(received_at),
@@ -114,4 +129,5 @@ def _stored(row: Any) -> StoredMessage:
         reason=reason,
         refused=refused,
         ticket=ticket or "",
+        subject=subject or "",
     )

@@ -14,25 +14,34 @@ _ANSWER_LENGTH = 200
 _STOPPED = "the sender stopped while it was sending"
 
 _ENQUEUE = """
-INSERT INTO outbox (ticket_id, kind, message_id, recipient, created_at, next_try, content) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO outbox (ticket_id, kind, message_id, recipient, created_at, next_try, content, proven, answers, language)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (message_id) DO NOTHING
 """
-_COLUMNS = """
-outbox.id, outbox.kind, message_id, recipient, outbox.state, tries, outbox.created_at, next_try, error, tickets.number
+COLUMNS = """
+outbox.id, outbox.kind, message_id, recipient, outbox.state, tries, outbox.created_at, next_try, error, tickets.number,
+proven, answers, language, held_at, paid_at, folded_into
 """
-_FROM = "FROM outbox LEFT JOIN tickets ON tickets.id = outbox.ticket_id"
+"""What `stored_mail` makes a `StoredMail` of, in a query with `FROM`."""
+FROM = "FROM outbox LEFT JOIN tickets ON tickets.id = outbox.ticket_id"
 _DUE = f"""
-SELECT {_COLUMNS}, content {_FROM} WHERE sent_at IS NULL AND outbox.state = 'queued' AND next_try <= ?
+SELECT {COLUMNS}, content {FROM} WHERE sent_at IS NULL AND outbox.state = 'queued' AND next_try <= ?
 ORDER BY next_try, outbox.created_at, outbox.id LIMIT ?
 """
-_ONE = f"SELECT {_COLUMNS} {_FROM} WHERE outbox.id = ?"
-_OF_TICKET = f"SELECT {_COLUMNS} {_FROM} WHERE ticket_id = ? ORDER BY outbox.id"
+_ONE = f"SELECT {COLUMNS} {FROM} WHERE outbox.id = ?"
+_OF_TICKET = f"SELECT {COLUMNS} {FROM} WHERE ticket_id = ? ORDER BY outbox.id"
 _SENDING = "UPDATE outbox SET state = 'sending', tries = tries + 1 WHERE id = ? AND state = 'queued'"
 _PUT_OFF = """
 UPDATE outbox SET tries = tries + (state = 'queued'), state = 'queued', next_try = ?, error = ?
 WHERE id = ? AND state IN ('queued', 'sending')
 """
-_LEFT = "SELECT id, kind, ticket_id FROM outbox WHERE sent_at IS NULL AND state = 'sending' ORDER BY id"
+_GONE = frozenset({MailState.SENDING, MailState.SENT, MailState.UNKNOWN})
+_RELEASED = frozenset({MailState.UNKNOWN, MailState.FAILED, MailState.UNDELIVERABLE})
+_TICKETS = """
+SELECT ticket_id FROM outbox WHERE id = ? AND ticket_id IS NOT NULL
+UNION SELECT ticket_id FROM outbox WHERE folded_into = ? AND ticket_id IS NOT NULL
+"""
+_LEFT = "SELECT id, kind FROM outbox WHERE sent_at IS NULL AND state = 'sending' ORDER BY id"
 _SETTLE = "UPDATE outbox SET state = ?, error = ?, sent_at = ? WHERE id = ?"
 
 
@@ -48,7 +57,7 @@ class Outbox(Connected):
         """List queued mails whose time has come, longest due first; nothing changes."""
         with self._db.reading():
             rows = self._db.all(_DUE, moment(now), limit)
-        return [MailToSend(mail=_stored(row[:-1]), content=row[-1]) for row in rows]
+        return [MailToSend(mail=stored_mail(row[:-1]), content=row[-1]) for row in rows]
 
     def sending(self, mail_id: int, now: datetime) -> bool:  # noqa: ARG002 - an engine may keep the time
         """Commit that a mail is about to be sent, counting the attempt; False where it is not queued any more."""
@@ -74,46 +83,49 @@ class Outbox(Connected):
         self._end(mail_id, now, MailState.UNKNOWN, error, ("sending",))
 
     def recover(self, now: datetime) -> list[StoredMail]:
-        """Turn what a stopped sender left as "sending" into "delivery-unknown", digests into "queued"."""
+        """Turn acknowledgements that a stopped sender left as "sending" into "delivery-unknown", all else into "queued"."""
         with self._db.writing():
             left = self._db.all(_LEFT)
-            for mail_id, kind, ticket_id in left:
-                state = MailState.QUEUED if kind == MailKind.DIGEST else MailState.UNKNOWN
+            for mail_id, kind in left:
+                state = MailState.UNKNOWN if kind == MailKind.ACKNOWLEDGEMENT else MailState.QUEUED
                 self._db.run(_SETTLE, state.value, _STOPPED, None, mail_id)
-                _tell(self._db, mail_id, ticket_id, state, _STOPPED, at=now)
-            return [_stored(self._db.one(_ONE, mail_id)) for mail_id, _, _ in left]
+                tell_tickets(self._db, mail_id, state, _STOPPED, at=now)
+            return [one_mail(self._db, mail_id) for mail_id, _ in left]
 
     def mails(self, states: tuple[MailState, ...], limit: int) -> list[StoredMail]:
         """List mails, newest first; () means every state."""
         unsent = "" if not states or MailState.SENT in states else "AND sent_at IS NULL"
         among = f"outbox.state IN ({', '.join('?' * len(states))})" if states else "TRUE"
-        sql = f"SELECT {_COLUMNS} {_FROM} WHERE {among} {unsent} ORDER BY outbox.id DESC LIMIT ?"
+        sql = f"SELECT {COLUMNS} {FROM} WHERE {among} {unsent} ORDER BY outbox.id DESC LIMIT ?"
         with self._db.reading():
-            return [_stored(row) for row in self._db.all(sql, *states, limit)]
+            return [stored_mail(row) for row in self._db.all(sql, *states, limit)]
 
     def resend(self, mail_id: int, actor: str, now: datetime) -> None:
-        """Queue a mail again that is "delivery-unknown" or "failed", due at once; its attempts are kept."""
+        """Queue a mail again that may not have arrived, due at once; its attempts are kept, and so is its payment."""
         with self._db.writing():
-            row = self._db.one("SELECT state, ticket_id FROM outbox WHERE id = ?", mail_id)
+            row = self._db.one("SELECT state FROM outbox WHERE id = ?", mail_id)
             if row is None:
                 raise NotFoundError(f"there is no mail {mail_id}")
-            state, ticket_id = row
-            if state not in {MailState.UNKNOWN, MailState.FAILED}:
+            (state,) = row
+            if state not in _RELEASED:
                 raise InputError(
-                    f"mail {mail_id} is {state}", advice="Only mail that is delivery-unknown or failed is sent again."
+                    f"mail {mail_id} is {state}",
+                    advice="Only mail that is delivery-unknown, failed or undeliverable is sent again.",
                 )
             self._db.run("UPDATE outbox SET state = 'queued', next_try = ? WHERE id = ?", moment(now), mail_id)
-            _tell(self._db, mail_id, ticket_id, MailState.QUEUED, f"released, was {state}", at=now, actor=actor)
+            tell_tickets(self._db, mail_id, MailState.QUEUED, f"released, was {state}", at=now, actor=actor)
 
     def _end(self, mail_id: int, now: datetime, state: MailState, answer: str, before: tuple[str, ...]) -> None:
         answer = answer[:_ANSWER_LENGTH]
         sent_at = moment(now) if state is MailState.SENT else None
         with self._db.writing():
-            row = self._db.one("SELECT state, ticket_id FROM outbox WHERE id = ?", mail_id)
+            row = self._db.one("SELECT state FROM outbox WHERE id = ?", mail_id)
+            if row and row[0] == MailState.UNDELIVERABLE and state in _GONE:
+                return  # it came back before this was committed
             if row is None or row[0] not in before:
                 raise _not_in_hand(mail_id)
             self._db.run(_SETTLE, state.value, answer, sent_at, mail_id)
-            _tell(self._db, mail_id, row[1], state, answer, at=now)
+            tell_tickets(self._db, mail_id, state, answer, at=now)
 
 
 def enqueue(db: Connection, mail: Outgoing, at: str, *, ticket_id: int | None, content: bytes) -> bool:
@@ -122,38 +134,51 @@ def enqueue(db: Connection, mail: Outgoing, at: str, *, ticket_id: int | None, c
     Inside of a transaction; `at` as its column holds it, `content` with the ticket's number in place.
     """
     values = ticket_id, mail.kind.value, mail.message_id, mail.recipient, at, at, content
-    return db.run(_ENQUEUE, *values) == 1
+    return db.run(_ENQUEUE, *values, int(mail.proven), mail.answers, mail.language) == 1
+
+
+def mark_undeliverable(db: Connection, message_id: str, reported_by: str, at: datetime) -> None:
+    """Mark the mail with a Message-ID as not delivered, as an incoming message reports; inside of a transaction.
+
+    Only what has left can come back: anything else, and what is not ours, stays as it is. The sender may not have
+    committed yet that it has left.
+    """
+    row = db.one("SELECT id, state FROM outbox WHERE message_id = ?", message_id)
+    if row and row[1] in _GONE:
+        why = f"a delivery report says so: message {reported_by}"
+        db.run(_SETTLE, MailState.UNDELIVERABLE.value, why, None, row[0])
+        tell_tickets(db, row[0], MailState.UNDELIVERABLE, why, at=at, actor="triage")
 
 
 def mails_of(db: Connection, ticket_id: int) -> tuple[StoredMail, ...]:
     """Return the mails of a ticket, oldest first; inside of a transaction."""
-    return tuple(_stored(row) for row in db.all(_OF_TICKET, ticket_id))
+    return tuple(stored_mail(row) for row in db.all(_OF_TICKET, ticket_id))
 
 
-def _tell(
-    db: Connection,
-    mail_id: int,
-    ticket_id: int | None,
-    state: MailState,
-    why: str,
-    *,
-    at: datetime,
-    actor: str = "sender",
+def one_mail(db: Connection, mail_id: int) -> StoredMail:
+    """Return a mail that is there; inside of a transaction."""
+    return stored_mail(db.one(_ONE, mail_id))
+
+
+def tell_tickets(
+    db: Connection, mail_id: int, state: MailState, why: str, *, at: datetime, actor: str = "sender"
 ) -> None:
-    """Note in the ticket's journal what became of one of its mails."""
-    if ticket_id is not None:
-        entry = JournalEntry(at=at, actor=actor, action=f"mail {state}", detail=f"mail {mail_id}: {why}")
+    """Note what became of a mail in the journal of its ticket, and of the tickets of mails that were folded into it."""
+    entry = JournalEntry(at=at, actor=actor, action=f"mail {state}", detail=f"mail {mail_id}: {why}")
+    for (ticket_id,) in db.all(_TICKETS, mail_id, mail_id):
         write_journal(db, [entry], ticket_id=ticket_id)
 
 
 def _not_in_hand(mail_id: int) -> NotFoundError:
     return NotFoundError(
-        f"mail {mail_id} is not being sent", advice="Another sender may be running: only one may; see outbox list."
+        f"mail {mail_id} is not being sent", advice="Another sender may be running: only one may; see mail list."
     )
 
 
-def _stored(row: Any) -> StoredMail:
-    mail_id, kind, message_id, recipient, state, tries, created_at, next_try, error, ticket = row
+def stored_mail(row: Any) -> StoredMail:
+    """Make a mail of its `COLUMNS`."""
+    mail_id, kind, message_id, recipient, state, tries, created_at, next_try, error, ticket, *rest = row
+    proven, answers, language, held_at, paid_at, folded_into = rest
     return StoredMail(
         id=mail_id,
         kind=MailKind(kind),
@@ -165,4 +190,10 @@ def _stored(row: Any) -> StoredMail:
         next_try=time_of(next_try),
         error=error,
         ticket=ticket or "",
+        proven=bool(proven),
+        answers=answers,
+        language=language,
+        held_at=held_at and time_of(held_at),
+        paid_at=paid_at and time_of(paid_at),
+        folded_into=folded_into,
     )

@@ -16,12 +16,19 @@ _SAME_SENDER = """
 SELECT tickets.id, tickets.number, tickets.state FROM contents JOIN tickets ON tickets.id = contents.ticket_id
 WHERE fingerprint = ? AND sender = ? AND received_at >= ?
 """
+_PEER = """
+SELECT tickets.id, tickets.number, tickets.state FROM peers JOIN tickets ON tickets.id = peers.ticket_id WHERE peer = ?
+"""
 # One row for each sender: at most one of them is passed over, however often the same content came.
 _SAME_CONTENT = """
 SELECT tickets.id, tickets.number, tickets.state FROM contents JOIN tickets ON tickets.id = contents.ticket_id
 WHERE fingerprint = ? AND sender <> ? AND received_at >= ? ORDER BY received_at DESC LIMIT 1
 """
-_REMEMBER = """
+_REMEMBER_PEER = """
+INSERT INTO peers (peer, ticket_id) VALUES (?, ?)
+ON CONFLICT (peer) DO UPDATE SET ticket_id = max (ticket_id, excluded.ticket_id)
+"""
+_REMEMBER_CONTENT = """
 INSERT INTO contents (fingerprint, sender, ticket_id, received_at) VALUES (?, ?, ?, ?)
 ON CONFLICT (fingerprint, sender) DO UPDATE SET ticket_id = excluded.ticket_id, received_at = excluded.received_at
 WHERE excluded.received_at >= received_at
@@ -37,10 +44,11 @@ class Found(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """The four relations of a message as they are now."""
+    """The five relations of a message as they are now."""
 
     answered: Found | None = None
     tagged: Found | None = None
+    peer: Found | None = None
     same_sender: Found | None = None
     same_content: Found | None = None
 
@@ -48,26 +56,32 @@ class Standing(NamedTuple):
         """Tell whether a decision that was made on `assumed` still holds: the same tickets in the same states."""
         return all(
             (found and (found.id, found.state)) == (ref and (ref.id, ref.state.value))
-            for found, ref in zip(
-                self, (assumed.answered, assumed.tagged, assumed.same_sender, assumed.same_content), strict=True
+            for found, ref in (
+                (self.answered, assumed.answered),
+                (self.tagged, assumed.tagged),
+                (self.peer, assumed.peer),
+                (self.same_sender, assumed.same_sender),
+                (self.same_content, assumed.same_content),
             )
         )
 
 
 def standing(db: Connection, keys: RelationKeys) -> Standing:
     """Look up what a message relates to; inside of a transaction."""
-    answered = tagged = same_sender = same_content = None
+    answered = tagged = peer = same_sender = same_content = None
     if keys.our_message_ids:
         answered = db.one(_ANSWERED, json.dumps(keys.our_message_ids))
     for number in keys.numbers:
         tagged = db.one(_TAGGED, number)
         if tagged:
             break
+    if keys.peer:
+        peer = db.one(_PEER, keys.peer)
     if keys.fingerprint:
         window = keys.fingerprint, keys.sender, moment(keys.since)
         same_sender = db.one(_SAME_SENDER, *window)
         same_content = db.one(_SAME_CONTENT, *window)
-    return Standing(*(row and Found(*row) for row in (answered, tagged, same_sender, same_content)))
+    return Standing(*(row and Found(*row) for row in (answered, tagged, peer, same_sender, same_content)))
 
 
 def related(db: Connection, keys: RelationKeys) -> Relations:
@@ -76,6 +90,7 @@ def related(db: Connection, keys: RelationKeys) -> Relations:
     return Relations(
         answered=reference(db, found.answered, participants=True),
         tagged=reference(db, found.tagged, participants=True),
+        peer=reference(db, found.peer, participants=True),
         same_sender=reference(db, found.same_sender),
         same_content=reference(db, found.same_content),
     )
@@ -98,7 +113,9 @@ def reference(db: Connection, found: Found | None, *, participants: bool = False
     )
 
 
-def remember_content(db: Connection, keys: RelationKeys, ticket_id: int, received_at: str) -> None:
-    """Note to which ticket this content from this sender went; `received_at` as its column holds it."""
+def remember(db: Connection, keys: RelationKeys, ticket_id: int, received_at: str) -> None:
+    """Note to which ticket this content from this sender went, and the other team's number; `received_at` as stored."""
     if keys.fingerprint:
-        db.run(_REMEMBER, keys.fingerprint, keys.sender, ticket_id, received_at)
+        db.run(_REMEMBER_CONTENT, keys.fingerprint, keys.sender, ticket_id, received_at)
+    if keys.peer:
+        db.run(_REMEMBER_PEER, keys.peer, ticket_id)

@@ -185,11 +185,51 @@ _APPEND_ONLY = tuple(
     for verb in ("UPDATE", "DELETE")
 )
 
+_MORE_COLUMNS = (
+    # What stood behind the "+" of the addresses that were written to; JSON list.
+    "ALTER TABLE messages ADD COLUMN details TEXT NOT NULL DEFAULT '[]'",
+    # Who took a parked message for a report, '' for nobody, and when.
+    "ALTER TABLE messages ADD COLUMN promoted_by TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE messages ADD COLUMN promoted_at TEXT",
+    # 1 where the recipient is proven to have written.
+    "ALTER TABLE outbox ADD COLUMN proven INTEGER NOT NULL DEFAULT 0",
+    # The Message-ID that the mail answers, and the language that it begins with.
+    "ALTER TABLE outbox ADD COLUMN answers TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE outbox ADD COLUMN language TEXT NOT NULL DEFAULT ''",
+    # Since when a queued mail waits for its budget, NULL where it does not; and when its budget was paid, once.
+    "ALTER TABLE outbox ADD COLUMN held_at TEXT",
+    "ALTER TABLE outbox ADD COLUMN paid_at TEXT",
+    # The mail that told the recipient in place of this one.
+    "ALTER TABLE outbox ADD COLUMN folded_into INTEGER REFERENCES outbox (id)",
+)
+
+_PEERS = """
+CREATE TABLE peers (                    -- the newest ticket about a number of another team's
+    peer TEXT PRIMARY KEY,              -- the team's name and its number
+    ticket_id INTEGER NOT NULL REFERENCES tickets (id)
+) STRICT, WITHOUT ROWID
+"""
+
+_BUDGETS = """
+CREATE TABLE budgets (                  -- what was taken from each budget and has not come back yet
+    name TEXT PRIMARY KEY,
+    used_us INTEGER NOT NULL,           -- microseconds until all of it has come back, counted from "as_of_us"
+    as_of_us INTEGER NOT NULL           -- microseconds since 1970
+) STRICT, WITHOUT ROWID
+"""
+
+_MORE_INDEXES = (
+    "CREATE INDEX outbox_held ON outbox (recipient, held_at) WHERE held_at IS NOT NULL",
+    "CREATE INDEX outbox_folded ON outbox (folded_into) WHERE folded_into IS NOT NULL",
+    "CREATE INDEX budgets_back ON budgets (as_of_us + used_us)",
+)
+
 STEPS: dict[str, tuple[str, ...]] = {
     "0001 messages, tickets and outbox": (
         *(_TICKETS, _MESSAGES, _RAW_MESSAGES, _REPORTS, _CONTENTS, _INDICATORS, _PARTICIPANTS, _LINKS),
         *(_JOURNAL, _OUTBOX, _COUNTERS, _MEMORY, *_INDEXES, *_APPEND_ONLY),
     ),
+    "0002 proof, promotion, peers and budgets": (*_MORE_COLUMNS, _PEERS, _BUDGETS, *_MORE_INDEXES),
 }
 """Every step in order, by the name under which the file remembers it; another engine's steps have the same names."""
 

@@ -1,0 +1,98 @@
+"""Budgets that all processes share: one row for each that was drawn from, until all of it has come back."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from abuse_triage.model.budget import Bucket
+from abuse_triage.store.interface import Spent
+from abuse_triage.store.sqlite.columns import moment
+from abuse_triage.store.sqlite.connection import Connected
+
+_START = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
+_PRUNED = 10
+"""Rows that are removed for each mail at most: more than it can add, so that the table does not grow."""
+
+_READ = "SELECT used_us, as_of_us FROM budgets WHERE name = ?"
+_WRITE = """
+INSERT INTO budgets (name, used_us, as_of_us) VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET used_us = excluded.used_us, as_of_us = excluded.as_of_us
+"""
+_PRUNE = """
+DELETE FROM budgets WHERE name IN (
+    SELECT name FROM budgets WHERE as_of_us + used_us <= ? ORDER BY as_of_us + used_us LIMIT ?
+)
+"""
+_PAID = """
+UPDATE outbox SET paid_at = ?, held_at = NULL WHERE id = ? AND state = 'queued' AND paid_at IS NULL
+"""
+_HOLD = """
+UPDATE outbox SET next_try = ?, held_at = coalesce (held_at, ?) WHERE id = ? AND state = 'queued' AND paid_at IS NULL
+"""
+_OTHERS = """
+SELECT EXISTS (
+    SELECT 1 FROM outbox WHERE held_at IS NOT NULL AND recipient = (SELECT recipient FROM outbox WHERE id = ?)
+    AND id <> ?
+)
+"""
+
+
+class Budgets(Connected):
+    """Paying for mail."""
+
+    def pay(self, mails: Sequence[tuple[int, Sequence[Bucket]]], now: datetime) -> list[Spent]:
+        """Pay for queued mails or hold them, in their order; budgets that are full again are forgotten.
+
+        Mails of one call that find the same budget empty are held for one share of it after the other, so that not all
+        of them come back for the next one.
+        """
+        with self._db.writing():
+            state = self._read((bucket for _, buckets in mails for bucket in buckets), now)
+            behind: Counter[str] = Counter()
+            spent = [self._pay(mail_id, buckets, state, behind, now) for mail_id, buckets in mails]
+            as_of = (now - _START) // _US
+            self._db.run_many(_WRITE, [(name, used, as_of) for name, used in state.items() if used])
+            self._db.run(_PRUNE, as_of, _PRUNED * len(mails))
+        return spent
+
+    def used(self, buckets: Sequence[Bucket], now: datetime) -> list[float]:
+        """Return how much of each budget is used up, from 0 to 1."""
+        with self._db.reading():
+            state = self._read(buckets, now)
+        return [state[bucket.name] * _US / bucket.span for bucket in buckets]
+
+    def _read(self, buckets: Iterable[Bucket], now: datetime) -> dict[str, int]:
+        """Return for each budget after how many microseconds all of it has come back.
+
+        Where the clock went back since, nothing has come back; and never is more used up than there is, as it would be
+        after the settings were changed.
+        """
+        at = (now - _START) // _US
+        state: dict[str, int] = {}
+        for bucket in buckets:
+            if bucket.name not in state:
+                used, as_of = self._db.one(_READ, bucket.name) or (0, at)
+                state[bucket.name] = min(max(used - max(at - as_of, 0), 0), bucket.span // _US)
+        return state
+
+    def _pay(
+        self, mail_id: int, buckets: Sequence[Bucket], state: dict[str, int], behind: Counter[str], now: datetime
+    ) -> Spent:
+        """Pay for one mail out of `state`, or hold it; `behind` counts those that found each budget empty."""
+        shares = {bucket: bucket.span // _US // bucket.count for bucket in buckets}
+        lacking = {
+            bucket: state[bucket.name] + share - bucket.span // _US + behind[bucket.name] * share
+            for bucket, share in shares.items()
+            if state[bucket.name] + share > bucket.span // _US
+        }
+        if lacking:
+            bucket = max(lacking, key=lacking.__getitem__)
+            until = now + lacking[bucket] * _US
+            if self._db.run(_HOLD, moment(until), moment(now), mail_id):
+                behind[bucket.name] += 1
+                return Spent(until=until, bucket=bucket)
+        elif self._db.run(_PAID, moment(now), mail_id):
+            for bucket, share in shares.items():
+                state[bucket.name] += share
+        return Spent(others=bool(self._db.one(_OTHERS, mail_id, mail_id)[0]))
