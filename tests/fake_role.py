@@ -2,7 +2,8 @@
 
 The first argument is the folder, the second the role. The file ROLE.plan has one word for each life; the last one holds
 for all that follow: "work" until stopped, "die" at once, "die-on" a message, "die-idle", "misconfigured", "late" (wrong
-configuration after being ready), "long" (a status line without end, then work), "deaf" (does not stop).
+configuration after being ready), "long" (a status line without end, then work), "deaf" (does not stop), "memory" (says
+how memory is allocated, then work).
 """
 
 import os
@@ -49,6 +50,8 @@ def main() -> None:  # noqa: C901 -- a list of lives
             for _ in range(300):
                 os.write(1, b"x" * 1000)
             os.write(1, b"\n")
+        case "memory":
+            write(f"allocates from {os.environ['MALLOC_MMAP_THRESHOLD_']}")
         case "deaf":
             lifeline.tell("ready")
             time.sleep(600)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -25,6 +26,8 @@ _HEALTHY_SECONDS = 20.0
 _STOP_SECONDS = 20.0
 """A process that has not stopped so long after it was asked is killed; what it held is claimed again."""
 _LINE_LIMIT = 1000
+_ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": "1000000"}
+"""Memory of a large message goes back to the system at once: by itself, glibc keeps it after the first (mallopt(3))."""
 
 
 class Role(StrEnum):
@@ -132,6 +135,7 @@ class Supervisor:
             *arguments,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            env=_ALLOCATION | os.environ,
             limit=_LINE_LIMIT,
             start_new_session=True,  # Ctrl-C in a terminal reaches only the supervisor
         )

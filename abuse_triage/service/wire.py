@@ -1,5 +1,6 @@
 """Frames between two of our processes: a length, then so many bytes; never more than was agreed."""
 
+import io
 import os
 import select
 import struct
@@ -22,16 +23,10 @@ def frame(payload: bytes) -> bytes:
 
 def send(fd: int, payload: bytes, *, deadline: float | None = None) -> None:
     """Write one frame; `deadline` is on the monotonic clock, None waits for ever."""
-    view = memoryview(frame(payload))
     poll = _poll(fd, select.POLLOUT)
-    while view:
-        _wait(poll, deadline)
-        try:
-            view = view[os.write(fd, view[:_CHUNK]) :]
-        except BlockingIOError:
-            continue
-        except OSError as error:
-            raise WireError("the other process closed its end") from error
+    rest = memoryview(payload)
+    _write(fd, memoryview(_LENGTH.pack(len(payload)) + rest[:_CHUNK]), poll, deadline)
+    _write(fd, rest[_CHUNK:], poll, deadline)  # as it is: a large payload is not copied
 
 
 def receive(fd: int, limit: int, *, deadline: float | None = None) -> bytes:
@@ -43,8 +38,19 @@ def receive(fd: int, limit: int, *, deadline: float | None = None) -> bytes:
     return _exactly(fd, length, poll, deadline)
 
 
+def _write(fd: int, view: memoryview, poll: select.poll, deadline: float | None) -> None:
+    while view:
+        _wait(poll, deadline)
+        try:
+            view = view[os.write(fd, view[:_CHUNK]) :]
+        except BlockingIOError:
+            continue
+        except OSError as error:
+            raise WireError("the other process closed its end") from error
+
+
 def _exactly(fd: int, count: int, poll: select.poll, deadline: float | None) -> bytes:
-    chunks = []
+    payload = io.BytesIO()  # hands over what it holds, where joining chunks would copy it
     while count:
         _wait(poll, deadline)
         try:
@@ -53,9 +59,9 @@ def _exactly(fd: int, count: int, poll: select.poll, deadline: float | None) -> 
             continue
         if not chunk:
             raise WireError("the other process closed its end")
-        chunks.append(chunk)
+        payload.write(chunk)
         count -= len(chunk)
-    return b"".join(chunks)
+    return payload.getvalue()
 
 
 def _poll(fd: int, event: int) -> select.poll:

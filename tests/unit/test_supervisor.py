@@ -99,6 +99,19 @@ def test_one_role_runs_alone(stage: Stage) -> None:
     assert ["sender begins", "sender stops Test CSIRT"] == stage.diary()
 
 
+@pytest.mark.parametrize(("set_by_operator", "expected"), [("", "1000000"), ("4000000", "4000000")])
+def test_memory_of_large_messages_goes_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, set_by_operator: str, expected: str
+) -> None:
+    """Every process gets large blocks of memory from the system and gives them back, as the operator sets it if so."""
+    monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_", raising=False)
+    if set_by_operator:
+        monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", set_by_operator)
+    stage.plan(sender="memory")
+    stage.play(lambda: stage.ready > 0, roles=(Role.SENDER,))
+    assert f"sender allocates from {expected}" in stage.diary()
+
+
 def test_what_dies_starts_again_after_a_growing_pause(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pause doubles up to its longest; the others go on."""
     monkeypatch.setattr(supervisor, "_FIRST_PAUSE", 0.01)
