@@ -19,6 +19,7 @@ from abuse_triage.model.ticket import (
     TicketRef,
 )
 from abuse_triage.outcomes import Decision, Knowledge, mailbox_of, outcome
+from abuse_triage.reports.bounce import returned
 from abuse_triage.reports.marking import markings
 from abuse_triage.reports.reading import fingerprint, texts
 from abuse_triage.rules.evaluate import evaluate
@@ -46,6 +47,7 @@ def read(raw: bytes, limits: LimitSettings) -> Reading:
         markings=markings(mail, report),
         attachments=reports.attachments(mail),
         part_types=tuple(part.content_type for part in mail.parts if part.place is not Place.FORWARDED),
+        returned=returned(mail),
         fingerprint=fingerprint(mail, hashlib.sha256(raw).hexdigest()),
         defects=mail.defects,
         limits=mail.limits,
