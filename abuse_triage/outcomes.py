@@ -26,7 +26,8 @@ from abuse_triage.model.ticket import (
     TicketRef,
 )
 from abuse_triage.replies.acknowledgement import acknowledge
-from abuse_triage.replies.missing import missing
+from abuse_triage.replies.missing import asked, missing
+from abuse_triage.replies.wording import SHIPPED, Wording
 from abuse_triage.rules.facts import Facts
 from abuse_triage.rules.ruleset import Ruleset
 from abuse_triage.tickets.number import year_of
@@ -45,6 +46,7 @@ class Knowledge:
     ruleset: Ruleset
     constituency: Constituency
     secret: bytes
+    wording: Wording = SHIPPED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,8 +228,9 @@ def _acknowledgement(
         counts=Counter(indicator.kind for indicator in reading.indicators),
         tlp=verdict.tlp,
         tlp_marked=verdict.tlp_marked,
-        missing=lacking,
-        hours=max(1, round(settings.tickets.response[Priority.P3].total_seconds() / 3600)),
+        missing=asked(lacking, verdict.category, verdict.type),
+        received_at=arrival.received_at,
+        response=max(settings.tickets.response.values()),
         message_id=thread.own_id("ack", arrival.id, knowledge.secret, settings.reply.message_id_domain),
         sender=settings.reply.sender or decision.mailbox.address,
         recipient=arrival.envelope.sender,
@@ -235,6 +238,8 @@ def _acknowledgement(
         in_reply_to=reading.message_id,
         references=reading.references or reading.in_reply_to,
         incident_address=next(incidents, ""),
+        dsa_notice=settings.reply.dsa_notice,
+        wording=knowledge.wording,
     )
 
 

@@ -4,31 +4,21 @@ It never contains anything the reporter wrote: no subject, no text, no indicator
 cannot be used to send somebody else's words from our address, and tells nothing that was encrypted.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from functools import lru_cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from abuse_triage.mail.compose import compose
 from abuse_triage.model.decision import TicketKind, Tlp
 from abuse_triage.model.report import Kind
 from abuse_triage.model.settings import Team
 from abuse_triage.model.ticket import NUMBER_PLACEHOLDER, MailKind, Outgoing
-from abuse_triage.replies.columns import field, fill
+from abuse_triage.replies.wording import LANGUAGES, SHIPPED, Wording
 
-WIDTH = 68
-"""Columns of a line at most."""
-LANGUAGES = ("pt", "en")
-
-_INDENT = 14
 _RULE = "-" * 64
-_SUBJECTS = {
-    (TicketKind.INCIDENT, "pt"): "Notificação recebida",
-    (TicketKind.INCIDENT, "en"): "Report received",
-    (TicketKind.ENQUIRY, "pt"): "Mensagem recebida",
-    (TicketKind.ENQUIRY, "en"): "Message received",
-}
+_THEIR_NUMBER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9#|:._+-]| (?! )|/(?!/)){0,59}")
+"""What ticket systems call their tickets; nothing that could be an address or a link of itself."""
 
 
 def acknowledge(
@@ -41,7 +31,8 @@ def acknowledge(
     tlp: Tlp,
     tlp_marked: bool,
     missing: Sequence[str],
-    hours: int,
+    received_at: datetime,
+    response: timedelta,
     message_id: str,
     sender: str,
     recipient: str,
@@ -49,6 +40,10 @@ def acknowledge(
     in_reply_to: str = "",
     references: Sequence[str] = (),
     incident_address: str = "",
+    their_number: str = "",
+    dsa_notice: bool = False,
+    proven: bool = False,
+    wording: Wording = SHIPPED,
 ) -> Outgoing:
     """Write the acknowledgement of one message, with `NUMBER_PLACEHOLDER` where the ticket's number goes.
 
@@ -63,91 +58,75 @@ def acknowledge(
         counts: indicators by kind; kinds that do not occur may be absent.
         tlp: label of the ticket.
         tlp_marked: True where it comes from a marking, False where it is our default.
-        missing: codes from `missing.missing`.
-        hours: within how many hours a person will have read it.
+        missing: codes from `missing.asked`.
+        received_at: when the message arrived, aware.
+        response: how long a person has to read it. The same for every reporter, whatever the ticket's priority: that is
+            our judgement of a claim nobody has verified, and telling it would teach which words raise it.
         message_id: ours, bare, from `thread.own_id`.
         sender: bare address in From.
-        recipient: the envelope sender; `compose.written_address` must be able to write it, else `ValueError`.
-        date: now, aware.
+        recipient: bare address; `compose.written_address` must be able to write it, else `ValueError`.
+        date: now, aware; where the time to read it has passed already, the mail says that it is late.
         in_reply_to: Message-ID of the reporter's mail, bare, "" where it has none.
         references: its References, or its In-Reply-To where it has none (RFC 5322 section 3.6.4).
         incident_address: where incidents go, for enquiries; "" says nothing about it.
+        their_number: what an authenticated team's own ticket system calls the matter, at most 60 characters; one with
+            other characters than such numbers have is left out.
+        dsa_notice: adds what article 16 of Regulation (EU) 2022/2065 asks a hosting service to say.
+        proven: whether the recipient is proven to have written.
+        wording: the templates.
     """
     languages = LANGUAGES if language == "pt" else LANGUAGES[::-1]
-    values = {
+    theirs = their_number if _THEIR_NUMBER.fullmatch(their_number) else ""
+    values: dict[str, object] = {
         "number": NUMBER_PLACEHOLDER,
+        "their_number": theirs,
         "counts": counts,
         "tlp": tlp.label,
         "tlp_marked": tlp_marked,
         "missing": missing,
-        "hours": hours,
+        "until": _moment(received_at + response, team.timezone) if date < received_at + response else "",
+        "hours": -(-response // timedelta(hours=1)),
+        "dsa": dsa_notice,
         "incident_address": incident_address,
     }
-    texts = [
-        template(f"{code}/{kind}").render(
-            values, category=category_names[code], contact=_contact(team, code), other_follows=position == 0
+    parts = [
+        wording.mail(
+            kind.value, code, team, {**values, "category": category_names[code], "other_follows": position == 0}
         )
         for position, code in enumerate(languages)
     ]
-    subject = " / ".join(_SUBJECTS[kind, code] for code in languages)
+    subject, body = both(parts)
     content = compose(
         kind=MailKind.ACKNOWLEDGEMENT,
         message_id=message_id,
         sender_name=team.name,
         sender=sender,
         recipient=recipient,
-        subject=f"[{NUMBER_PLACEHOLDER}] Auto: {subject}",
-        body=f"{texts[0]}\n{_RULE}\n\n{texts[1]}",
+        subject=f"[{NUMBER_PLACEHOLDER}] Auto: {subject}{f' [{theirs}]' if theirs else ''}",
+        body=body,
         date=date,
         in_reply_to=in_reply_to,
         references=(*references, in_reply_to),
     )
-    return Outgoing(kind=MailKind.ACKNOWLEDGEMENT, message_id=message_id, recipient=recipient, content=content)
-
-
-@lru_cache(maxsize=1)
-def environment() -> Environment:
-    """Return the templates' environment: unknown variables are errors, nothing but our layout functions is added."""
-    found = Environment(
-        loader=PackageLoader("abuse_triage.replies"),
-        undefined=StrictUndefined,
-        autoescape=select_autoescape(),
-        auto_reload=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
+    return Outgoing(
+        kind=MailKind.ACKNOWLEDGEMENT,
+        message_id=message_id,
+        recipient=recipient,
+        content=content,
+        proven=proven,
+        answers=in_reply_to,
+        language=languages[0],
     )
-    found.globals.update(field=_field, item=_item, paragraph=_paragraph, indicators=_indicators)
-    return found
 
 
-@lru_cache(maxsize=8)
-def template(name: str) -> Template:
-    """Return a compiled template by language and name, such as "pt/incident"."""
-    return environment().get_template(f"{name}.txt.j2")
+def both(parts: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """Put a mail in two languages together, each given as subject and text; returns subject and text."""
+    (first, text), (second, other) = parts
+    return f"{first} / {second}", f"{text}\n{_RULE}\n\n{other}"
 
 
-@lru_cache(maxsize=8)
-def _contact(team: Team, language: str) -> str:
-    """Write who answers: the same in every mail of a team, so it is written once."""
-    digits = team.openpgp_fingerprint
-    fingerprint = " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))
-    return template(f"{language}/team").render(team=team, fingerprint=fingerprint)
-
-
-def _field(label: str, value: str) -> str:
-    return field(label, value, width=WIDTH, indent=_INDENT)
-
-
-def _item(text: str) -> str:
-    return fill(text, WIDTH, first="- ", rest="  ")
-
-
-def _paragraph(text: str) -> str:
-    return fill(text, WIDTH)
-
-
-def _indicators(counts: Mapping[Kind, int], *, none: str, words: Mapping[str, tuple[str, str]]) -> str:
-    """Write "2 URLs, 1 domain" from counts by kind and the words for one and for many."""
-    named = (f"{counts[kind]} {words[kind][counts[kind] != 1]}" for kind in Kind if counts.get(kind))
-    return ", ".join(named) or none
+def _moment(at: datetime, timezone: str) -> str:
+    """Write a moment as a clock on the team's wall shows it, with the name of the zone, or its distance from UTC."""
+    local = at.astimezone(ZoneInfo(timezone))
+    name = local.tzname() or ""
+    return f"{local:%Y-%m-%d %H:%M} ({name if name.isalpha() else f'UTC{name}'})"

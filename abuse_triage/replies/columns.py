@@ -1,6 +1,9 @@
 """Text in columns: lines of a limited width, for readers whose mail client wraps nothing."""
 
+from functools import lru_cache
 
+
+@lru_cache(maxsize=512)  # most of what our mail says, it says again and again
 def fill(text: str, width: int, *, first: str = "", rest: str = "") -> str:
     """Break text at blanks into lines of at most `width` characters; the last has no line end.
 

@@ -1,12 +1,39 @@
-"""What a report lacks before somebody can work on it: three checks that a person can repeat by reading."""
+"""What a report lacks before somebody can work on it, and what of that its sender is asked for."""
 
 import re
+from collections.abc import Iterable, Mapping
 
 from abuse_triage.model.message import Place
 from abuse_triage.model.report import Indicator, Kind, Reading
 
 TIME, SOURCE, EVIDENCE = "time", "source", "evidence"
-"""The codes, in the order in which the acknowledgement asks."""
+"""What may be lacking, in the order in which the acknowledgement asks."""
+PAGE, LOGS, MESSAGE = "page", "logs", "message"
+"""What is asked for besides time and source: the address of a page, lines of a log, an e-mail with its headers."""
+
+_ANYTHING = {SOURCE: SOURCE}
+"""Whatever it is, nobody can begin without knowing what it is about."""
+_ATTACK = {TIME: TIME, SOURCE: SOURCE, EVIDENCE: LOGS}
+_WHEN_AND_WHERE = {TIME: TIME, SOURCE: SOURCE}
+_ON_A_PAGE = {SOURCE: PAGE}
+_BY_MAIL = {EVIDENCE: MESSAGE}
+_ASKED: Mapping[str, Mapping[str, str]] = {
+    "malicious-code:infected-system": _WHEN_AND_WHERE,
+    "malicious-code:c2-server": _WHEN_AND_WHERE,
+    "availability": _WHEN_AND_WHERE,
+    "availability:dos": _ATTACK,
+    "availability:ddos": _ATTACK,
+    "information-gathering": _ATTACK,
+    "information-gathering:sniffing": _WHEN_AND_WHERE,
+    "information-gathering:social-engineering": {},
+    "intrusion-attempt": _ATTACK,
+    "intrusion": _WHEN_AND_WHERE,
+    "fraud": _ON_A_PAGE,
+    "fraud:unauthorised-use-of-resources": _WHEN_AND_WHERE,
+    "abusive-content": _ON_A_PAGE,
+    "abusive-content:spam": _BY_MAIL,
+}
+"""What is asked for in place of what is lacking, by type or category (RNCSIRT 3.0, RSIT 1003)."""
 
 # The patterns begin with what is rare in text and look back from there, so that most positions cost next to nothing.
 _CLOCK = re.compile(r"[:h](?:(?<=(?<![\d.])\d.)|(?<=(?<![\d.])[01]\d.)|(?<=(?<![\d.])2[0-3].))[0-5]\d(?!\d)", re.ASCII)
@@ -65,6 +92,21 @@ def missing(reading: Reading) -> tuple[str, ...]:
         EVIDENCE: not (any(indicator.kind is Kind.URL for indicator in pointed) or _has_evidence(reading)),
     }
     return tuple(code for code, lacks in lacking.items() if lacks)
+
+
+def asked(lacking: Iterable[str], category: str, type_id: str) -> tuple[str, ...]:
+    """Name what to ask a reporter for: of what is `lacking`, that which makes sense for this kind of matter.
+
+    A log is asked of whom somebody attacks, the mail itself of who got spam, the address of the page of who saw a
+    fraud; nobody is asked for what there cannot be. Categories of another taxonomy are asked what they are about.
+
+    Args:
+        lacking: from `missing`, in its order.
+        category: id of the category.
+        type_id: id of its type, "" for none.
+    """
+    wanted = _ASKED.get(type_id, _ASKED.get(category, _ANYTHING))
+    return tuple(wanted[code] for code in lacking if code in wanted)
 
 
 def _tells_time(reading: Reading) -> bool:
