@@ -87,7 +87,7 @@ def verdict_of(text: str | None) -> Verdict | None:
 
 
 def envelope(columns: Sequence[Any]) -> Envelope:
-    """Return the envelope that its columns hold: sender, recipients, channel, peer, helo, tls, details; lists as JSON."""
+    """Return the envelope that columns hold: sender, recipients, channel, peer, helo, tls, details (as JSON)."""
     sender, recipients, channel, peer, helo, tls, details = columns
     return Envelope(
         sender=sender,

@@ -83,7 +83,7 @@ class Outbox(Connected):
         self._end(mail_id, now, MailState.UNKNOWN, error, ("sending",))
 
     def recover(self, now: datetime) -> list[StoredMail]:
-        """Turn acknowledgements that a stopped sender left as "sending" into "delivery-unknown", all else into "queued"."""
+        """Turn what a stopped sender left as "sending" into "delivery-unknown", digests and notices into "queued"."""
         with self._db.writing():
             left = self._db.all(_LEFT)
             for mail_id, kind in left:
