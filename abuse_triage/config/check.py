@@ -4,6 +4,7 @@ import os
 import stat
 from pathlib import Path
 
+from abuse_triage.config.certificate import certificate_problems
 from abuse_triage.errors import ConfigError
 from abuse_triage.model.settings import Settings
 
@@ -16,6 +17,7 @@ def problems(settings: Settings, path: Path) -> list[str]:
     Nothing is created or changed. The rules are checked by whoever may import them.
     """
     found = _identity(settings) + _secret(settings.reply.secret_file) + _store(settings.store.path)
+    found += certificate_problems(settings.smtp)
     if not settings.outbox.smarthost:
         found += _folder("outbox.folder", settings.outbox.folder)
     if path.exists() and path.stat().st_mode & stat.S_IWOTH:

@@ -2,26 +2,46 @@
 
 import asyncio
 import contextlib
-from typing import Any, Protocol
+import ssl
+from typing import NamedTuple, Protocol
+
+from aiosmtpd.smtp import Envelope as MailEnvelope
 
 from abuse_triage.model.message import Envelope
-from abuse_triage.model.settings import SmtpSettings
+from abuse_triage.model.settings import Settings
+from abuse_triage.service.crowd import Crowd
 from abuse_triage.service.memory import SharedMemory
 
 _BIG_MESSAGES = 4
 """So many messages of the largest size may be in memory at once; more are put off."""
 
 
+class Destination(NamedTuple):
+    """A configured mailbox, in lower case, and what stood behind the "+" of the address that was written to."""
+
+    mailbox: str
+    detail: str
+
+
+class Transaction(MailEnvelope):
+    """What MAIL and RCPT have said so far; an empty `mail_from` means that MAIL is to come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.destinations: list[Destination] = []
+        """One for each RCPT that was accepted."""
+
+
 class Reception(Protocol):
     """What a session needs of the rest of the intake."""
 
-    def mailbox(self, address: str) -> str:
-        """Return the configured mailbox that an address means, "" for none."""
+    def destination(self, address: str) -> Destination | None:
+        """Return what an address of RCPT means, None where there is no such mailbox."""
 
     async def has_room(self) -> bool:
         """Tell whether disk and queue take another message; raises `TemporaryError`."""
 
-    async def accept(self, envelope: Envelope, raw: bytes) -> str:
+    async def accept(self, envelope: Envelope, raw: bytes, *, truncated: bool = False) -> str:
         """Make a message durable and return its id; raises `TemporaryError`."""
 
 
@@ -38,26 +58,27 @@ class Guest(Protocol):
 class Door:
     """The entrance of one process; aiosmtpd knows it as the handler of its hooks."""
 
-    def __init__(self, reception: Reception, settings: SmtpSettings) -> None:
+    def __init__(self, reception: Reception, settings: Settings, certificate: ssl.SSLContext | None = None) -> None:
         self.reception = reception
-        self.settings = settings
-        self.memory = SharedMemory(_BIG_MESSAGES * settings.max_message)
+        self.settings = settings.smtp
+        self.certificate = certificate
+        self.keep = settings.lmtp.keep
+        """Of a message that is too large LMTP keeps so many bytes."""
+        self.memory = SharedMemory(_BIG_MESSAGES * self.settings.max_message)
+        self._crowd = Crowd(self.settings)
         self._guests: set[Guest] = set()
         self._empty = asyncio.Event()
         self._empty.set()
 
-    @property
-    def crowded(self) -> bool:
-        """Whether there are more sessions than allowed, the newest included."""
-        return len(self._guests) > self.settings.max_connections
-
-    def enter(self, guest: Guest) -> None:
-        """Count a session."""
+    def enter(self, guest: Guest, address: str) -> tuple[str, str]:
+        """Count a session; see `Crowd.enter`. One that is beyond a limit has to be sent away."""
         self._guests.add(guest)
         self._empty.clear()
+        return self._crowd.enter(guest, address)
 
     def leave(self, guest: Guest) -> None:
         """Count a session no more."""
+        self._crowd.leave(guest)
         self._guests.discard(guest)
         if not self._guests:
             self._empty.set()
@@ -72,7 +93,7 @@ class Door:
             guest.abort()
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name and form
-        self, _server: object, _session: object, envelope: Any, address: str, _options: list[str]
+        self, _server: object, _session: object, envelope: Transaction, address: str, _options: list[str]
     ) -> str:
         """Answer MAIL: put off where there is no room."""
         if not await self.reception.has_room():
@@ -81,13 +102,13 @@ class Door:
         return "250 2.1.0 Ok"
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name and form
-        self, _server: object, _session: object, envelope: Any, address: str, _options: list[str]
+        self, _server: object, _session: object, envelope: Transaction, address: str, _options: list[str]
     ) -> str:
         """Answer RCPT: only configured mailboxes, so that nothing has to be returned to a forged sender."""
-        if len(envelope.rcpt_tos) >= self.settings.max_recipients:
+        if len(envelope.destinations) >= self.settings.max_recipients:
             return "452 4.5.3 Too many recipients, send the rest separately"
-        mailbox = self.reception.mailbox(address)
-        if not mailbox:
+        destination = self.reception.destination(address)
+        if destination is None:
             return "550 5.1.1 No such mailbox here"
-        envelope.rcpt_tos.append(mailbox)
+        envelope.destinations.append(destination)
         return "250 2.1.5 Ok"

@@ -1,14 +1,12 @@
 """The intake role: listens for mail and makes it durable, without reading it.
 
-Log events: `listening` (address), `message-accepted` (id, size, peer, recipients as a number), `message-unanswered`
-(stored, but the client was gone before it had its reply: it will come again), `intake-full` (reason; mail is put off)
-and `intake-open` when that is over, `intake-stopping`, `intake-stopped`; those of sessions stand in `smtp`.
+Log events: `message-accepted` (id, size, peer, recipients as a number), `message-unanswered` (stored, but the client
+was gone before it had its reply: it will come again), `intake-full` (reason; mail is put off) and `intake-open` when
+that is over, `intake-stopping`, `intake-stopped`; those of sessions stand in `connection` and `conversation`.
 """
 
 import asyncio
 import contextlib
-import errno
-import os
 import random
 import resource
 import time
@@ -17,21 +15,19 @@ from datetime import UTC, datetime
 
 import structlog
 
-from abuse_triage.errors import TemporaryError
-from abuse_triage.model.fields import host_port
-from abuse_triage.model.message import Arrival, Envelope
+from abuse_triage.config.certificate import server_context
+from abuse_triage.model.message import Arrival, Channel, Envelope
 from abuse_triage.model.settings import Settings
 from abuse_triage.service.commit import ArrivalStore, GroupCommit
-from abuse_triage.service.door import Door
+from abuse_triage.service.door import Destination, Door
 from abuse_triage.service.ids import new_id
+from abuse_triage.service.listen import listening
+from abuse_triage.service.lmtp import lmtp_sessions
 from abuse_triage.service.room import shortage
-from abuse_triage.service.smtp import SmtpSession, smtp_sessions
+from abuse_triage.service.smtp import smtp_sessions
 
 log = structlog.get_logger()
 
-_BACKLOG = 512
-_BIND_SECONDS = 5.0
-"""A predecessor that is still ending may hold the address so long."""
 _DRAIN_SECONDS = 10.0
 """Messages on their way have so long to arrive when the intake stops."""
 _ROOM_SECONDS = 1.0
@@ -46,8 +42,10 @@ async def run_intake(
     """Serve all listen addresses until `stop`; `ready` is called when they are bound and the store is open.
 
     The store is opened, used and closed in a thread of its own. Raises `TemporaryError` where an address cannot be
-    bound, and what `open_inbox` raises. At the end messages on their way have ten seconds to arrive.
+    bound, `ConfigError` where the certificate cannot be used, and what `open_inbox` raises. At the end messages on
+    their way have ten seconds to arrive.
     """
+    certificate = server_context(settings.smtp)
     _allow_files(settings.smtp.max_connections + _SPARE_FILES)
     async with contextlib.AsyncExitStack() as cleanup:
         commit = GroupCommit(open_inbox, max_bytes=2 * settings.smtp.max_message)
@@ -55,12 +53,14 @@ async def run_intake(
         await commit.opened()
         intake = Intake(settings, commit)
         await intake.has_room()
-        door = Door(intake, settings.smtp)
+        door = Door(intake, settings, certificate)
         cleanup.push_async_callback(door.close, _DRAIN_SECONDS)
+        smtp, lmtp = smtp_sessions(door), lmtp_sessions(door)
         for address in settings.smtp.listen:
-            server = await _bind(address, smtp_sessions(door))
-            cleanup.callback(server.close)
-            log.info("listening", address=address)
+            await cleanup.enter_async_context(listening(Channel.SMTP, address, smtp))
+        for address in settings.lmtp.listen:
+            mode = settings.lmtp.socket_mode
+            await cleanup.enter_async_context(listening(Channel.LMTP, address, lmtp, mode))
         ready()
         await stop.wait()
         log.info("intake-stopping")
@@ -78,17 +78,17 @@ class Intake:
         self._full = ""
         self._chance = random.Random()  # noqa: S311 - ids have to differ, they need not be secret
 
-    def mailbox(self, address: str) -> str:
-        """Return the configured mailbox, in lower case, that an address means, "" for none.
+    def destination(self, address: str) -> Destination | None:
+        """Return the configured mailbox, in lower case, that an address means, None where there is none.
 
-        Case does not matter, neither does what stands behind a "+" in the local part (RFC 5233).
+        Case does not matter; what stands behind a "+" in the local part (RFC 5233) is the detail, as it was written.
         """
-        address = address.lower()
-        if address in self._mailboxes:
-            return address
+        if address.lower() in self._mailboxes:
+            return Destination(address.lower(), "")
         local, _, domain = address.rpartition("@")
-        plain = f"{local.partition('+')[0]}@{domain}"
-        return plain if plain in self._mailboxes else ""
+        name, _, detail = local.partition("+")
+        mailbox = f"{name}@{domain}".lower()
+        return Destination(mailbox, detail) if mailbox in self._mailboxes else None
 
     async def has_room(self) -> bool:
         """Tell whether disk and queue take another message; raises `TemporaryError`.
@@ -106,13 +106,14 @@ class Intake:
             self._full = full
         return not self._full
 
-    async def accept(self, envelope: Envelope, raw: bytes) -> str:
+    async def accept(self, envelope: Envelope, raw: bytes, *, truncated: bool = False) -> str:
         """Make a message durable and return its id; raises `TemporaryError`."""
         now = time.time_ns()
         message_id = new_id(now // 1_000_000, self._chance.getrandbits(80))
         received_at = datetime.fromtimestamp(now / 1e9, UTC)
+        arrival = Arrival(id=message_id, received_at=received_at, envelope=envelope, raw=raw, truncated=truncated)
         try:
-            await self._commit.accept(Arrival(id=message_id, received_at=received_at, envelope=envelope, raw=raw))
+            await self._commit.accept(arrival)
         except asyncio.CancelledError:
             log.warning("message-unanswered", id=message_id, size=len(raw), peer=envelope.peer)
             raise
@@ -130,19 +131,3 @@ def _allow_files(count: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < count:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
-
-
-async def _bind(address: str, session: Callable[[], SmtpSession]) -> asyncio.Server:
-    host, port = host_port(address)
-    loop = asyncio.get_running_loop()
-    give_up = loop.time() + _BIND_SECONDS
-    while True:
-        try:
-            return await loop.create_server(session, host, port, backlog=_BACKLOG)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or loop.time() > give_up:
-                raise TemporaryError(
-                    f"cannot listen on {address}: {os.strerror(error.errno or 0)}",
-                    advice="Stop what listens there, or change smtp.listen.",
-                ) from error
-        await asyncio.sleep(0.1)

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from dialogue import play
 
-DIALOGUES = sorted((Path(__file__).parent.parent / "dialogs").glob("*.smtp"))
+DIALOGUES = sorted((Path(__file__).parent.parent / "dialogs").glob("*.[sl]mtp"))
 
 
-@pytest.mark.parametrize("file", DIALOGUES, ids=[file.stem for file in DIALOGUES])
+@pytest.mark.parametrize("file", DIALOGUES, ids=[file.name for file in DIALOGUES])
 async def test_dialogue(file: Path, tmp_path: Path) -> None:
     """The intake answers as the file says."""
     await play(file, tmp_path)
