@@ -72,7 +72,9 @@ def _intake(settings: Settings) -> None:
             loop.call_soon_threadsafe(stop.set)
 
         lifeline.on_stop(stop_from_thread)
-        await run_intake(settings, lambda: _open(settings), stop, lambda: lifeline.tell("ready"))
+        await run_intake(
+            settings, lambda: open_store(settings.store.path, small_cache=True), stop, lambda: lifeline.tell("ready")
+        )
 
     asyncio.run(serve())
 

@@ -79,11 +79,18 @@ def test_an_id_is_never_replaced(store: Store) -> None:
     assert store.waiting() == 1
 
 
-def test_large_message_survives(store: Store) -> None:
-    """A message of 25 MB is kept byte for byte."""
-    raw = b"Subject: large\r\n\r\n" + bytes(range(256)) * 100_000
-    store.accept([arrival(raw=raw)])
-    assert raw == claim_one(store).arrival.raw
+@pytest.mark.parametrize("size", [999_999, 1_000_000, 1_000_001, 25_000_000, 36_000_000])
+def test_large_message_survives(store: Store, other: Store, size: int) -> None:
+    """A large message is kept byte for byte, among small ones, for whoever claims it or looks at it."""
+    raw = (b"Subject: large\r\n\r\n" + bytes(range(256)) * 141_000)[:size]
+    store.accept([arrival("m1"), arrival("m2", raw=raw, minutes=1), arrival("m3", minutes=2)])
+    claimed: dict[str, bytes] = {}
+    while batch := other.claim(3, LEASE):
+        claimed |= {message.arrival.id: message.arrival.raw for message in batch}
+    assert claimed == {"m1": arrival().raw, "m2": raw, "m3": arrival().raw}
+    shown, content = other.message("m2")
+    assert raw == content
+    assert size == shown.raw_size == len(raw)
 
 
 def test_large_messages_are_not_all_claimed_at_once(store: Store) -> None:

@@ -70,6 +70,19 @@ def test_raw_gives_the_bytes_to_a_pipe(csirt: Csirt) -> None:
     assert PHISHING == csirt.run("message", "show", message_id, "--raw").stdout_bytes
 
 
+@pytest.mark.parametrize("size", [1_000_000, 1_000_001, 36_000_000])
+def test_raw_gives_large_messages_as_they_came(tmp_path: Path, size: int) -> None:
+    """Large messages come out byte for byte, whichever way they are stored."""
+    csirt = install(tmp_path)
+    message = (b"From: anna@example.org\nSubject: large\n\n" + bytes(range(256)) * 141_000)[:size]
+    file = tmp_path / "large.eml"
+    file.write_bytes(message)
+    csirt.run("ingest", str(file), "--sender", "anna@example.org", "--recipient", "abuse@example.pt")
+    message_id = csirt.json("message", "list")[0]["id"]
+
+    assert message == csirt.run("message", "show", message_id, "--raw").stdout_bytes
+
+
 def test_raw_is_safe_on_a_terminal(csirt: Csirt) -> None:
     """On a terminal, --raw shows what would steer it as escapes."""
     message_id = csirt.json("message", "list")[1]["id"]

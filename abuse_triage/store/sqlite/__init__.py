@@ -21,14 +21,15 @@ class SqliteStore(Inbox, Finishing, Messages, Tickets, Outbox, Budgets, Folding,
     several threads are safe, and take turns.
     """
 
-    def __init__(self, path: Path, number_format: str) -> None:
+    def __init__(self, path: Path, number_format: str, *, small_cache: bool = False) -> None:
         """Open the file at `path`, creating or upgrading it; raises `TemporaryError` or `ConfigError`.
 
         Args:
             path: the SQLite file; its folder must exist.
             number_format: ticket numbers, with the fields `year` and `sequence`: "CSIRT#{year}-{sequence:06}".
+            small_cache: whether it only takes mail in; a large cache would hold a large message a second time.
         """
-        connection = Connection(path)
+        connection = Connection(path, small_cache=small_cache)
         try:
             migrate(connection)
             super().__init__(connection)

@@ -20,12 +20,14 @@ PRAGMAS: tuple[tuple[str, str | int], ...] = (
     ("synchronous", 2),  # FULL: the write-ahead log reaches the disk before a commit returns
     ("foreign_keys", 1),
     ("busy_timeout", BUSY_MS),
-    ("cache_size", -32_000),  # kB; the indexes over values of reporters are entered at random places
     ("temp_store", 2),  # MEMORY: what a savepoint may have to undo is not written to a file
     ("journal_size_limit", 64_000_000),  # bytes; a few large messages do not leave a large log behind
     ("trusted_schema", 0),  # the file may have been in other hands
 )
 """How every connection is set up; each of them is read back."""
+
+CACHE_KB, SMALL_CACHE_KB = 32_000, 2_000
+"""Memory for pages of the file: indexes over values of reporters are entered at random places, others at their end."""
 
 NOW_MS = "CAST ((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 """SQL for the store's own clock, in milliseconds since 1970 (SQLite 3.40 has no unixepoch('subsec'))."""
@@ -58,9 +60,10 @@ class Connection:
     Threads may share it: a transaction of one waits for that of another. It must not be carried over a fork.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, small_cache: bool = False) -> None:
         """Open or create the file, readable by its owner only; raises `TemporaryError` or `ConfigError`."""
         self.path = path
+        self._pragmas = (*PRAGMAS, ("cache_size", -(SMALL_CACHE_KB if small_cache else CACHE_KB)))
         self._turn = threading.RLock()
         with self._faults():
             # Never where the file exists: closing a second handle would drop the locks of the first (fcntl(2)).
@@ -74,7 +77,7 @@ class Connection:
                 raise
 
     def _set_up(self) -> None:
-        for name, value in PRAGMAS:
+        for name, value in self._pragmas:
             if self.pragma(name) != value:
                 self._patiently(f"PRAGMA {name} = {value}")
         self._fold_log_after(_SELDOM)
@@ -91,7 +94,9 @@ class Connection:
 
     def problems(self) -> list[str]:
         """Say which settings are not what they were set to."""
-        return [f"{name} is {found}, not {value}" for name, value in PRAGMAS if (found := self.pragma(name)) != value]
+        return [
+            f"{name} is {found}, not {value}" for name, value in self._pragmas if (found := self.pragma(name)) != value
+        ]
 
     def version(self) -> int:
         """Return a number that changes whenever another connection has changed the file."""
@@ -156,6 +161,10 @@ class Connection:
         """Return the first row of a query, None where there is none; the statement always runs to its end."""
         rows = self.all(sql, *values)
         return rows[0] if rows else None
+
+    def slices(self, table: str, column: str, row: int, *, readonly: bool = False) -> sqlite3.Blob:
+        """Open one value inside a transaction, to be read or overwritten in slices; closed by its context."""
+        return self.sqlite.blobopen(table, column, row, readonly=readonly)
 
     def fold_log_often(self) -> None:
         """Let this connection fold the write-ahead log into the file after every 8 MB, and not only after 64 MB.

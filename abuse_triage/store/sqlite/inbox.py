@@ -3,7 +3,6 @@
 import json
 import secrets
 import sqlite3
-import zlib
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -14,6 +13,7 @@ from abuse_triage.model.ticket import RelationKeys, Relations
 from abuse_triage.store.interface import Claimed
 from abuse_triage.store.sqlite.columns import envelope, moment, time_of
 from abuse_triage.store.sqlite.connection import NOW_MS, Connected, Connection
+from abuse_triage.store.sqlite.raw import Packed, read_raw
 from abuse_triage.store.sqlite.relations import Found, reference, related
 
 CLAIM_BYTES = 32_000_000
@@ -25,7 +25,6 @@ _ACCEPT = """
 INSERT INTO messages (id, received_at, sender, recipients, channel, peer, helo, tls, details, raw_size, truncated)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_ACCEPT_RAW = "INSERT INTO raw_messages (message_id, raw) VALUES (?, ?)"
 
 _WAITING = "SELECT count(*) FROM messages WHERE ready_at_ms IS NOT NULL"
 _ANY_READY = f"""
@@ -50,7 +49,7 @@ UPDATE messages SET state = 'claimed', attempts = attempts + 1, lease = ?, ready
 """  # noqa: S608 - NOW_MS is a constant
 _CLAIMED = """
 SELECT messages.id, received_at, sender, recipients, channel, peer, helo, tls, details, truncated, attempts,
-    promoted_by, raw, tickets.id, tickets.number, tickets.state
+    promoted_by, raw_messages.rowid, tickets.id, tickets.number, tickets.state
 FROM messages JOIN raw_messages ON raw_messages.message_id = messages.id
 LEFT JOIN tickets ON tickets.id = messages.ticket_id
 WHERE messages.id IN (SELECT value FROM json_each (?)) ORDER BY messages.received_at, messages.id
@@ -94,13 +93,13 @@ class Inbox(Connected):
             )
             for arrival in arrivals
         ]
-        raws = [(arrival.id, zlib.compress(arrival.raw, 1)) for arrival in arrivals]
         if not rows:
             return
+        packed = Packed(arrivals)
         try:
             with self._db.writing():
                 self._db.run_many(_ACCEPT, rows)
-                self._db.run_many(_ACCEPT_RAW, raws)
+                packed.write(self._db)
         except sqlite3.IntegrityError as error:
             raise TemporaryError("a message id was given twice", advice="Accept it under another id.") from error
 
@@ -159,13 +158,13 @@ def _within_bytes(rows: Sequence[tuple[str, int]]) -> list[str]:
 
 def _claimed(db: Connection, row: Any, lease: str) -> Claimed:
     message_id, received_at, *written = row[:9]
-    truncated, attempts, promoted_by, raw, *ticket = row[9:]
+    truncated, attempts, promoted_by, raw_row, *ticket = row[9:]
     return Claimed(
         arrival=Arrival(
             id=message_id,
             received_at=time_of(received_at),
             envelope=envelope(written),
-            raw=zlib.decompress(raw),
+            raw=read_raw(db, raw_row),
             truncated=bool(truncated),
         ),
         attempts=attempts,

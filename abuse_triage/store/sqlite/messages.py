@@ -1,6 +1,5 @@
 """Messages for operators: listed, looked at, promoted, and sent the whole way again."""
 
-import zlib
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +9,7 @@ from abuse_triage.store.interface import MessageFilter, StoredMessage
 from abuse_triage.store.sqlite.columns import envelope, moment, time_of
 from abuse_triage.store.sqlite.connection import Connected, Connection
 from abuse_triage.store.sqlite.journal import write_journal
+from abuse_triage.store.sqlite.raw import read_raw
 
 _SELECT = """
 SELECT messages.id, received_at, sender, recipients, channel, peer, helo, tls, details, raw_size, truncated,
@@ -49,8 +49,8 @@ class Messages(Connected):
         with self._db.reading():
             found = _resolve(self._db, message_id)
             row = self._db.one(f"{_SELECT} WHERE messages.id = ?", found)
-            (raw,) = self._db.one("SELECT raw FROM raw_messages WHERE message_id = ?", found)
-        return _stored(row), zlib.decompress(raw)
+            (raw_row,) = self._db.one("SELECT rowid FROM raw_messages WHERE message_id = ?", found)
+            return _stored(row), read_raw(self._db, raw_row)
 
     def retry(self, message_id: str, actor: str, now: datetime) -> None:
         """Let a quarantined or parked message go the whole way again; its outcome so far stays in the journal."""
