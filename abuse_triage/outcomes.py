@@ -27,6 +27,7 @@ from abuse_triage.model.ticket import (
 )
 from abuse_triage.replies.acknowledgement import acknowledge
 from abuse_triage.replies.missing import asked, missing
+from abuse_triage.replies.notice import notice, reasons
 from abuse_triage.replies.wording import SHIPPED, Wording
 from abuse_triage.rules.facts import Facts
 from abuse_triage.rules.ruleset import Ruleset
@@ -91,6 +92,9 @@ def outcome(
         if refused
         else (_acknowledgement(reading, arrival, decision, lacking=lacking, knowledge=knowledge, now=now),)
     )
+    notices, told = (
+        _notices(reading, arrival, decision, knowledge, now) if kind is OutcomeKind.OPENED or retried else ((), ())
+    )
     return Outcome(
         message_id=arrival.id,
         lease=lease,
@@ -110,8 +114,8 @@ def outcome(
             ScopedIndicator(kind=indicator.kind, value=indicator.value, registrable=indicator.registrable, scope=scope)
             for indicator, scope in zip(reading.indicators, decision.scopes, strict=True)
         ),
-        journal=_journal(kind, verdict, relation, refused, now),
-        outgoing=outgoing,
+        journal=(*_journal(kind, verdict, relation, refused, now), *told),
+        outgoing=(*outgoing, *notices),
         participants=tuple(
             dict.fromkeys(address for address in (arrival.envelope.sender, reading.sender.email) if address)
         ),
@@ -241,6 +245,37 @@ def _acknowledgement(
         dsa_notice=settings.reply.dsa_notice,
         wording=knowledge.wording,
     )
+
+
+def _notices(
+    reading: Reading, arrival: Arrival, decision: Decision, knowledge: Knowledge, now: datetime
+) -> tuple[tuple[Outgoing, ...], tuple[JournalEntry, ...]]:
+    """Write to every handler where a rule asks to tell them at once, and the line of the journal that says so."""
+    settings, verdict, facts = knowledge.settings, decision.verdict, decision.facts
+    rules = ", ".join(entry.rule for entry in reasons(verdict))
+    if not rules:
+        return (), ()
+    domain = settings.reply.message_id_domain
+    mails = tuple(
+        notice(
+            team=settings.team,
+            verdict=verdict,
+            category=knowledge.ruleset.taxonomy.category(verdict.category).en,
+            due=_due(arrival, verdict.priority, settings),
+            reporter=reading.sender.email,
+            proven=facts["auth.aligned"] is True,
+            forged=facts["auth.forged"] is True,
+            message_id=thread.own_id("notice", f"{arrival.id} {recipient}", knowledge.secret, domain),
+            sender=settings.reply.sender or decision.mailbox.address,
+            recipient=recipient,
+            date=now,
+        )
+        for recipient in settings.digest.recipients
+    )
+    action, detail = "handlers told at once", f"{len(mails)} notices queued, asked for by {rules}"
+    if not mails:
+        action, detail = "nobody told at once", f"digest.recipients is empty; asked for by {rules}"
+    return mails, (JournalEntry(at=now, actor=ACTOR, action=action, detail=detail),)
 
 
 def _stored_facts(reading: Reading, decision: Decision, lacking: tuple[str, ...]) -> str:
