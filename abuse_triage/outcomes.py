@@ -10,7 +10,7 @@ from abuse_triage.indicators.refang import defang_text
 from abuse_triage.indicators.scope import Constituency
 from abuse_triage.mail import automatic, thread
 from abuse_triage.mail.compose import written_address
-from abuse_triage.model.decision import Priority, TicketKind, Verdict
+from abuse_triage.model.decision import Priority, Verdict
 from abuse_triage.model.message import Arrival
 from abuse_triage.model.report import Reading, Scope
 from abuse_triage.model.settings import Mailbox, Settings
@@ -25,7 +25,7 @@ from abuse_triage.model.ticket import (
     TicketDraft,
     TicketRef,
 )
-from abuse_triage.replies.acknowledgement import acknowledge
+from abuse_triage.replies.acknowledgement import acknowledge, incident_address
 from abuse_triage.replies.missing import asked, missing
 from abuse_triage.replies.notice import notice, reasons
 from abuse_triage.replies.wording import SHIPPED, Wording
@@ -223,7 +223,6 @@ def _acknowledgement(
 ) -> Outgoing:
     settings, verdict = knowledge.settings, decision.verdict
     category = knowledge.ruleset.taxonomy.category(verdict.category)
-    incidents = (mailbox.address for mailbox in settings.mailbox if mailbox.kind is TicketKind.INCIDENT)
     return acknowledge(
         team=settings.team,
         kind=verdict.kind,
@@ -241,7 +240,7 @@ def _acknowledgement(
         date=now,
         in_reply_to=reading.message_id,
         references=reading.references or reading.in_reply_to,
-        incident_address=next(incidents, ""),
+        incident_address=incident_address(settings.mailbox),
         dsa_notice=settings.reply.dsa_notice,
         wording=knowledge.wording,
     )

@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from abuse_triage.cli.context import State, common, json_option, pass_state
 from abuse_triage.cli.output import document, say, show
 from abuse_triage.errors import ConfigError, InputError
 from abuse_triage.model.settings import Settings
+from abuse_triage.replies import rehearsal
 from abuse_triage.rules import testing
 from abuse_triage.rules.load import load as load_rules
+from abuse_triage.service.knowledge import wording_of
 
 _QUESTIONS = (
     ("name", "Short name of the team"),
@@ -110,7 +113,7 @@ def create(folder: Path, settings: Settings) -> None:
 @json_option
 @pass_state
 def check_config(state: State, as_json: bool) -> None:
-    """Print every problem of the configuration and the rules.
+    """Print every problem of the configuration, the rules and the templates.
 
     One line each, `file: key: problem`; exit code 78 where there is one.
     """
@@ -125,18 +128,36 @@ def check_config(state: State, as_json: bool) -> None:
             show(problem)
     if problems:
         raise click.exceptions.Exit(ConfigError.exit_code)
+    for note in notes_of(state.settings()):
+        say(note)
     say(f"{state.path}: no problems")
 
 
 def problems_of(settings: Settings, path: Path) -> list[str]:
     """Check everything that a daemon with these settings would stand on; returns lines `file: key: problem`."""
     found = config.problems(settings, path)
+    names: Sequence[tuple[str, str]] = ()
     try:
         files, taxonomy = config.rule_files(settings)
-        found += testing.failures(load_rules(files, taxonomy))
+        rules = load_rules(files, taxonomy)
+        names = [(category.pt, category.en) for category in rules.taxonomy.categories.values()]
+        found += testing.failures(rules)
+    except ConfigError as error:
+        found += error.problems
+    try:
+        found += rehearsal.problems(wording_of(settings), settings, names)
     except ConfigError as error:
         found += error.problems
     return found
+
+
+def notes_of(settings: Settings) -> list[str]:
+    """Say what is right, and still worth knowing: a template of one's own in one language beside a shipped one."""
+    own = wording_of(settings).own
+    twins = ((name, "/".join(("en" if name[:2] == "pt" else "pt", name[3:]))) for name in own)
+    return [
+        f"{name} is yours, {twin} is the one that comes with the program" for name, twin in twins if twin not in own
+    ]
 
 
 @click.command("print-config")

@@ -3,6 +3,7 @@
 from abuse_triage.config.check import problems, read_secret, secret
 from abuse_triage.config.read import load, number_format, parse
 from abuse_triage.config.rulefiles import rule_files, shipped_rules, taxonomy
+from abuse_triage.config.templates import templates
 from abuse_triage.config.write import neutral, render
 from abuse_triage.model.fields import host_port
 
@@ -19,4 +20,5 @@ __all__ = [
     "secret",
     "shipped_rules",
     "taxonomy",
+    "templates",
 ]

@@ -5,14 +5,14 @@ cannot be used to send somebody else's words from our address, and tells nothing
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from abuse_triage.mail.compose import compose
 from abuse_triage.model.decision import TicketKind, Tlp
 from abuse_triage.model.report import Kind
-from abuse_triage.model.settings import Team
+from abuse_triage.model.settings import Mailbox, Team
 from abuse_triage.model.ticket import NUMBER_PLACEHOLDER, MailKind, Outgoing
 from abuse_triage.replies.wording import LANGUAGES, SHIPPED, Wording
 
@@ -117,6 +117,11 @@ def acknowledge(
         answers=in_reply_to,
         language=languages[0],
     )
+
+
+def incident_address(mailboxes: Iterable[Mailbox]) -> str:
+    """Return where incidents are reported: the first mailbox for them, "" where there is none."""
+    return next((mailbox.address for mailbox in mailboxes if mailbox.kind is TicketKind.INCIDENT), "")
 
 
 def both(parts: Sequence[tuple[str, str]]) -> tuple[str, str]:

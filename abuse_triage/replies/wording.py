@@ -57,17 +57,22 @@ VARIABLES: Mapping[str, Variable] = {
 class Wording:
     """Templates, checked and ready to be written with; it never changes."""
 
-    def __init__(self, own: Mapping[str, str] | None = None) -> None:
+    def __init__(self, own: Mapping[str, str] | None = None, *, place: str = "") -> None:
         """Take an operator's templates by name ("pt/incident.txt.j2"); the shipped ones stand for all others.
+
+        Args:
+            own: their texts.
+            place: what problems put before a name, such as "templates/".
 
         Raises:
             ConfigError: with everything in them that templates do not have, as lines `file:line: problem`.
         """
         self.own = dict(own or {})
+        self.place = place
         self._environment = environment()
         self._environment.loader = DictLoader({**shipped(), **self.own})
         problems = [
-            f"{name}:{line}: {problem}"
+            f"{place}{name}:{line}: {problem}"
             for name, source in sorted(self.own.items())
             for line, problem in complaints(self._environment, source, _offered(name))
         ]

@@ -1,9 +1,10 @@
-"""Loads what decisions are made with: the rules, the taxonomy, the constituency and the secret of our Message-IDs."""
+"""Loads what decisions are made with: rules, taxonomy, constituency, templates and the secret of our Message-IDs."""
 
 from abuse_triage import config
 from abuse_triage.indicators.scope import Constituency
 from abuse_triage.model.settings import Settings
 from abuse_triage.outcomes import Knowledge
+from abuse_triage.replies.wording import NAMES, SHIPPED, Wording
 from abuse_triage.rules.load import load
 
 
@@ -15,4 +16,11 @@ def knowledge_of(settings: Settings) -> Knowledge:
         ruleset=load(files, taxonomy),
         constituency=Constituency(settings.scope),
         secret=config.secret(settings),
+        wording=wording_of(settings),
     )
+
+
+def wording_of(settings: Settings) -> Wording:
+    """Load the operator's own templates, where there are any; raises `ConfigError` with every problem in them."""
+    folder = settings.reply.templates
+    return Wording(config.templates(folder, NAMES), place=f"{folder.name}/") if folder else SHIPPED
