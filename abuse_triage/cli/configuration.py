@@ -17,7 +17,7 @@ from abuse_triage.model.settings import Settings
 from abuse_triage.replies import rehearsal
 from abuse_triage.rules import testing
 from abuse_triage.rules.load import load as load_rules
-from abuse_triage.service.knowledge import wording_of
+from abuse_triage.service.templates import wording_of
 
 _QUESTIONS = (
     ("name", "Short name of the team"),

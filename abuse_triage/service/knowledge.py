@@ -4,8 +4,8 @@ from abuse_triage import config
 from abuse_triage.indicators.scope import Constituency
 from abuse_triage.model.settings import Settings
 from abuse_triage.outcomes import Knowledge
-from abuse_triage.replies.wording import NAMES, SHIPPED, Wording
 from abuse_triage.rules.load import load
+from abuse_triage.service.templates import wording_of
 
 
 def knowledge_of(settings: Settings) -> Knowledge:
@@ -18,9 +18,3 @@ def knowledge_of(settings: Settings) -> Knowledge:
         secret=config.secret(settings),
         wording=wording_of(settings),
     )
-
-
-def wording_of(settings: Settings) -> Wording:
-    """Load the operator's own templates, where there are any; raises `ConfigError` with every problem in them."""
-    folder = settings.reply.templates
-    return Wording(config.templates(folder, NAMES), place=f"{folder.name}/") if folder else SHIPPED
