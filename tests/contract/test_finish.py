@@ -18,6 +18,7 @@ from contract.values import (
     arrival,
     arrivals,
     claim_one,
+    digest,
     entry,
     joins,
     keys,
@@ -237,7 +238,7 @@ def test_ticket_that_changed_its_state_makes_stale(store: Store, engine: Engine)
     assert isinstance(store.finish([replace(outcome, assumed=assumed, reopens=True)])[0], Finished)
 
 
-@pytest.mark.parametrize("side", ["answered", "tagged", "same_sender", "same_content"])
+@pytest.mark.parametrize("side", ["answered", "tagged", "peer", "same_sender", "same_content"])
 def test_relation_that_is_gone_makes_stale(store: Store, side: str) -> None:
     """A decision that assumed a ticket which is not related is not stored, whichever relation it was."""
     open_ticket(store)
@@ -426,3 +427,92 @@ def test_a_follow_up_raises_the_tlp_of_its_ticket_and_never_lowers_it(store: Sto
     actions = [(line.action, line.detail) for line in store.ticket("1").journal]
     assert actions.count(("TLP raised", "TLP:AMBER+STRICT to TLP:RED")) == 1
     assert [action for action, _ in actions] == ["opened", "joined", "TLP raised", "joined"]
+
+
+def test_contact_number_race_opens_one_ticket(store: Store, other: Store) -> None:
+    """Two workers that decide about the same number of a contact at once cannot both open a ticket."""
+    store.accept([arrival("m1"), arrival("m2", minutes=1)])
+    mine, theirs = claim_one(store), claim_one(other)
+    assert isinstance(store.finish([opens(mine, keys=keys("x", peer="cert-a 77"))])[0], Finished)
+    late = opens(theirs, keys=keys("y", peer="cert-a 77"))
+    assert other.finish([late]) == [Unfinished(message_id="m2", stale=True)]
+
+
+def bounce(store: Store, *message_ids: str, name: str = "b1") -> Finished:
+    """Let a delivery report about mails of ours join the first ticket."""
+    store.accept([arrival(name, sender="", minutes=9)])
+    (finished,) = store.finish([joins(claim_one(store), 1, undeliverable=message_ids, refused="a delivery report")])
+    assert isinstance(finished, Finished)
+    return finished
+
+
+@pytest.mark.parametrize("before", ["sending", "sent", "unknown"])
+def test_mail_that_came_back_is_marked_on_its_ticket(store: Store, before: str) -> None:
+    """A mail that left, as far as anybody knows, is undeliverable, and its ticket says which message says so."""
+    open_ticket(store)
+    store.sending(1, NOON)
+    if before == "sent":
+        store.sent(1, NOON, "250 ok")
+    elif before == "unknown":
+        store.unknown(1, NOON, "no answer")
+    assert bounce(store, "ack.m1@example.pt").number == "TEST#2026-000001"
+    (mail,) = store.mails((MailState.UNDELIVERABLE,), 10)
+    assert (mail.id, mail.error) == (1, "a delivery report says so: message b1")
+    (line,) = [line for line in store.ticket("1").journal if line.action == "mail undeliverable"]
+    assert (line.actor, line.at) == ("triage", NOON + timedelta(minutes=2))
+    assert line.detail == "mail 1: a delivery report says so: message b1"
+
+
+@pytest.mark.parametrize("outcome", ["sent", "unknown"])
+def test_result_that_comes_after_the_bounce_changes_nothing(store: Store, outcome: str) -> None:
+    """A bounce may be faster than the commit of the sender: the mail stays undeliverable, and nobody stumbles."""
+    open_ticket(store)
+    store.sending(1, NOON)
+    bounce(store, "ack.m1@example.pt")
+    getattr(store, outcome)(1, NOON, "250 ok")
+    assert [MailState.UNDELIVERABLE] == [mail.state for mail in store.mails((), 10)]
+
+
+@pytest.mark.parametrize("before", ["queued", "failed"])
+def test_mail_that_never_left_cannot_come_back(store: Store, before: str) -> None:
+    """A delivery report about a mail that waits or was refused is not believed, nor one about a stranger's."""
+    open_ticket(store)
+    if before == "failed":
+        store.give_up(1, NOON, "550 no such user")
+    bounce(store, "ack.m1@example.pt", "ack.m9@example.pt")
+    assert [before] == [mail.state for mail in store.mails((), 10)]
+    assert not [line for line in store.ticket("1").journal if line.action == "mail undeliverable"]
+
+
+def test_bounce_of_another_ticket_is_journaled_there(store: Store) -> None:
+    """What came back is told on the ticket of the mail, wherever the report itself belongs."""
+    open_ticket(store, "m1")
+    open_ticket(store, "m2")
+    store.sending(2, NOON)
+    store.sent(2, NOON, "250 ok")
+    bounce(store, "ack.m2@example.pt")
+    assert "mail undeliverable" in [line.action for line in store.ticket("2").journal]
+    assert "mail undeliverable" not in [line.action for line in store.ticket("1").journal]
+
+
+def test_digest_that_came_back_is_marked(store: Store) -> None:
+    """A digest has no ticket to tell, and is undeliverable all the same; a second report changes nothing."""
+    open_ticket(store)
+    store.queue(digest(), NOON)
+    store.sending(2, NOON)
+    store.sent(2, NOON, "250 ok")
+    bounce(store, "digest.d1@example.pt")
+    bounce(store, "digest.d1@example.pt", name="b2")
+    (mail,) = store.mails((MailState.UNDELIVERABLE,), 10)
+    assert (mail.id, mail.error) == (2, "a delivery report says so: message b1")
+
+
+def test_mail_that_came_back_can_be_sent_again(store: Store) -> None:
+    """A person who has put the address right, or waited, queues it again."""
+    open_ticket(store)
+    store.sending(1, NOON)
+    store.sent(1, NOON, "250 ok")
+    bounce(store, "ack.m1@example.pt")
+    store.resend(1, "ana", NOON)
+    assert [1] == [held.mail.id for held in store.due(NOON, 10)]
+    assert "mail 1: released, was undeliverable" == store.ticket("1").journal[-1].detail

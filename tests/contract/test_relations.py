@@ -143,3 +143,48 @@ def test_state_of_the_ticket_is_told(store: Store, engine: Engine) -> None:
     same = content_of(store, "x").same_sender
     assert same is not None
     assert same.state is TicketState.RESOLVED
+
+
+def test_number_of_a_contact_finds_its_ticket(store: Store) -> None:
+    """The number that a contact gave a matter leads to the newest ticket about it, with its participants."""
+    assert store.relations(keys("", peer="cert-a 77")).peer is None
+    open_ticket(store, "m1", keys=keys("x", peer="cert-a 77"))
+    known = store.relations(keys("", peer="cert-a 77"))
+    assert known.peer is not None
+    assert (known.peer.number, known.peer.participants) == ("TEST#2026-000001", (REPORTER,))
+    assert store.relations(keys("", peer="cert-b 77")) == Relations()
+    assert store.relations(keys("")) == Relations()
+    open_ticket(store, "m2", keys=keys("y", peer="cert-a 77"), assumed=known)
+    newest = store.relations(keys("", peer="cert-a 77")).peer
+    assert newest is not None
+    assert newest.number == "TEST#2026-000002"
+
+
+def test_follow_up_to_an_older_ticket_is_not_the_newest(store: Store) -> None:
+    """A contact's number stays with the newest ticket about it, also when somebody joins an older one."""
+    open_ticket(store, "m1", keys=keys("x", peer="cert-a 77"))
+    open_ticket(store, "m2", keys=keys("y", peer="cert-a 77"), assumed=store.relations(keys("y", peer="cert-a 77")))
+    again = keys("z", peer="cert-a 77")
+    store.accept([arrival("m3")])
+    store.finish([joins(claim_one(store), 1, keys=again, assumed=store.relations(again))])
+    peer = store.relations(again).peer
+    assert peer is not None
+    assert peer.number == "TEST#2026-000002"
+
+
+def test_follow_up_teaches_the_number_of_a_contact(store: Store) -> None:
+    """A message that joins a ticket and names a number of a contact's makes that number lead there."""
+    open_ticket(store, "m1")
+    named = keys("x", ids=["ack.m1@example.pt"], peer="cert-a 77")
+    store.accept([arrival("m2")])
+    store.finish([joins(claim_one(store), 1, keys=named, assumed=store.relations(named))])
+    peer = store.relations(keys("", peer="cert-a 77")).peer
+    assert peer is not None
+    assert peer.number == "TEST#2026-000001"
+
+
+def test_parked_messages_teach_no_number(store: Store) -> None:
+    """The number of a contact in a message without a ticket leads nowhere."""
+    store.accept([arrival()])
+    store.finish([parks(claim_one(store), keys=keys("x", peer="cert-a 77"))])
+    assert store.relations(keys("", peer="cert-a 77")).peer is None

@@ -47,7 +47,13 @@ def arrivals(count: int) -> list[Arrival]:
 
 
 def keys(
-    fingerprint: str, *, sender: str = REPORTER, ids: Sequence[str] = (), numbers: Sequence[str] = (), days: int = 7
+    fingerprint: str,
+    *,
+    sender: str = REPORTER,
+    ids: Sequence[str] = (),
+    numbers: Sequence[str] = (),
+    days: int = 7,
+    peer: str = "",
 ) -> RelationKeys:
     """What a message names; its window began so many days before noon."""
     return RelationKeys(
@@ -56,6 +62,7 @@ def keys(
         fingerprint=fingerprint,
         sender=sender,
         since=NOON - timedelta(days=days),
+        peer=peer,
     )
 
 
@@ -120,6 +127,11 @@ def acknowledgement(name: str, recipient: str = REPORTER) -> Outgoing:
         recipient=recipient,
         content=f"Subject: [{NUMBER_PLACEHOLDER}] recebido\r\n\r\nReferência {NUMBER_PLACEHOLDER}\r\n".encode(),
     )
+
+
+def notice(name: str = "n1") -> Outgoing:
+    """A mail that tells handlers something at once."""
+    return replace(digest(), kind=MailKind.NOTICE, message_id=f"notice.{name}@example.pt")
 
 
 def digest(name: str = "d1") -> Outgoing:

@@ -8,15 +8,18 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from contract.values import LEASE, NOON, arrival, arrivals, content_of, digest, joins, keys, opens, parks, quarantines
 
 from abuse_triage.errors import ConfigError, TemporaryError
-from abuse_triage.model.ticket import MailState, MessageState, OutcomeKind
+from abuse_triage.model.budget import Bucket
+from abuse_triage.model.ticket import MailKind, MailState, MessageState, OutcomeKind, Outgoing
 from abuse_triage.store import open_store
 from abuse_triage.store.interface import MessageFilter
 from abuse_triage.store.sqlite import SqliteStore, connection, health, schema
@@ -111,6 +114,57 @@ def test_many_may_open_a_new_file_at_once(path: Path) -> None:
     )
     processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(5)]
     assert [0] * 5 == [process.wait(60) for process in processes]
+
+
+def test_file_of_the_first_version_is_brought_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was stored before budgets, promotion and details were known is there afterwards, and goes on."""
+    (first, *_) = schema.STEPS
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "STEPS", {first: schema.STEPS[first]})
+        schema_only = Connection(path)
+        schema.migrate(schema_only)
+        schema_only.sqlite.execute(
+            "INSERT INTO messages (id, received_at, sender, recipients, channel, peer, helo, tls, raw_size, truncated)"
+            " VALUES ('old', '2026-11-21T12:00:00.000000+00:00', 'a@example.org', '[\"abuse@example.pt\"]', 'smtp',"
+            " '', '', 0, 3, 0)"
+        )
+        schema_only.sqlite.execute("INSERT INTO raw_messages VALUES ('old', ?)", (zlib.compress(b"raw"),))
+        schema_only.sqlite.execute(
+            "INSERT INTO outbox (kind, message_id, recipient, created_at, next_try, content) VALUES"
+            " ('acknowledgement', 'x@y', 'a@example.org', '2026-11-21T12:00:00+00:00', '2026-11-21T12:00:00+00:00', x'')"
+        )
+        schema_only.close()
+    with closing(open_store(path)) as store:
+        (claimed,) = store.claim(5, LEASE)
+        assert (claimed.arrival.raw, claimed.arrival.envelope.details, claimed.promoted) == (b"raw", (), False)
+        (mail,) = store.mails((), 5)
+        assert (mail.proven, mail.answers, mail.held_at, mail.paid_at, mail.folded_into) == (
+            False,
+            "",
+            None,
+            None,
+            None,
+        )
+
+
+def test_budgets_do_not_grow(store: SqliteStore) -> None:
+    """Ten thousand senders leave no rows behind once their budgets are full again."""
+    hour = timedelta(hours=1)
+    sql(
+        store,
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) INSERT INTO outbox"
+        " (kind, message_id, recipient, created_at, next_try, content)"
+        " SELECT 'acknowledgement', i, i, '2026', '2026', x'' FROM n",
+    )
+    most = 0
+    for batch in range(100):
+        wanted = [
+            (number, [Bucket(name=f"{kind}:{number}", count=5, span=hour) for kind in ("sender", "domain")])
+            for number in range(100 * batch + 1, 100 * batch + 101)
+        ]
+        assert {None} == {spent.until for spent in store.pay(wanted, NOON + batch * hour / 5)}
+        most = max(most, int(str(sql(store, "SELECT count(*) FROM budgets")[0][0])))
+    assert 200 <= most <= 600
 
 
 def test_journal_is_append_only(store: SqliteStore) -> None:
@@ -260,6 +314,24 @@ def _send(store: SqliteStore) -> None:
     store.recover(NOON)
 
 
+def _hold_and_fold(store: SqliteStore) -> None:
+    mails = store.due(NOON + timedelta(days=1), 10)
+    once = [Bucket(name="sender:x", count=1, span=timedelta(hours=1))]
+    store.pay([(held.mail.id, once) for held in mails], NOON)
+    store.pay([(mails[0].mail.id, once)], NOON)
+    assert store.used(once, NOON) == [1.0]
+    assert store.foldable("reporter1@example.org", 10)
+    folded = Outgoing(kind=MailKind.ACKNOWLEDGEMENT, message_id="f@example.pt", recipient="r", content=b"")
+    assert store.fold(folded, [held.mail.id for held in mails], NOON)
+    store.sending(4, NOON)
+    store.sent(4, NOON, "250")
+    store.accept([arrival("bounce", minutes=50), arrival("parked", minutes=51)])
+    bounce, parked = store.claim(5, LEASE)
+    store.finish([joins(bounce, 1, undeliverable=("f@example.pt",)), parks(parked)])
+    store.promote("parked", "ana", NOON)
+    store.resend(4, "ana", NOON)
+
+
 def _look(store: SqliteStore) -> None:
     store.waiting()
     store.ticket("1")
@@ -271,7 +343,7 @@ def _look(store: SqliteStore) -> None:
     store.messages(MessageFilter(states=(MessageState.QUARANTINED,)))
     store.messages(MessageFilter(states=(MessageState.RECEIVED, MessageState.CLAIMED)))
     store.messages(MessageFilter(outcomes=(OutcomeKind.PARKED,)))
-    store.mails((MailState.FAILED, MailState.UNKNOWN), 10)
+    store.mails((MailState.FAILED, MailState.UNKNOWN, MailState.UNDELIVERABLE), 10)
     store.gauges()
 
 
@@ -280,7 +352,7 @@ _SCAN = re.compile(r"SCAN (?!json_each|CONSTANT)(\w+)(?: USING (?:COVERING )?IND
 _MAY_BE_SCANNED = {"messages_waiting", "messages_set_aside", "tickets_open", "outbox_unsent", "outbox_held"}
 
 
-@pytest.mark.parametrize("use", [_claim_and_finish, _send, _look])
+@pytest.mark.parametrize("use", [_claim_and_finish, _send, _hold_and_fold, _look])
 def test_no_use_case_walks_through_a_table(store: SqliteStore, use: Callable[[SqliteStore], None]) -> None:
     """Every statement finds its rows by an index, so that its cost does not grow with what is finished."""
     if use is _look:

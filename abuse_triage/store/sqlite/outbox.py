@@ -35,6 +35,7 @@ _PUT_OFF = """
 UPDATE outbox SET tries = tries + (state = 'queued'), state = 'queued', next_try = ?, error = ?
 WHERE id = ? AND state IN ('queued', 'sending')
 """
+_ENDED = frozenset({MailState.SENT, MailState.FOLDED})
 _GONE = frozenset({MailState.SENDING, MailState.SENT, MailState.UNKNOWN})
 _RELEASED = frozenset({MailState.UNKNOWN, MailState.FAILED, MailState.UNDELIVERABLE})
 _TICKETS = """
@@ -94,7 +95,7 @@ class Outbox(Connected):
 
     def mails(self, states: tuple[MailState, ...], limit: int) -> list[StoredMail]:
         """List mails, newest first; () means every state."""
-        unsent = "" if not states or MailState.SENT in states else "AND sent_at IS NULL"
+        unsent = "" if not states or _ENDED & {*states} else "AND sent_at IS NULL"
         among = f"outbox.state IN ({', '.join('?' * len(states))})" if states else "TRUE"
         sql = f"SELECT {COLUMNS} {FROM} WHERE {among} {unsent} ORDER BY outbox.id DESC LIMIT ?"
         with self._db.reading():
