@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 from abuse_triage.config.certificate import certificate_problems
+from abuse_triage.config.lists import list_problems
 from abuse_triage.errors import ConfigError
 from abuse_triage.model.settings import Settings
 
@@ -22,7 +23,7 @@ def problems(settings: Settings, path: Path) -> list[str]:
         found += _folder("outbox.folder", settings.outbox.folder)
     if path.exists() and path.stat().st_mode & stat.S_IWOTH:
         found.append("permissions: everybody may write this file")
-    return [f"{path}: {problem}" for problem in found]
+    return [f"{path}: {problem}" for problem in found] + list_problems(settings)
 
 
 def secret(settings: Settings) -> bytes:
