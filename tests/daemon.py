@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import signal
+import smtplib
 import socket
 import subprocess
 import sys
@@ -22,10 +23,10 @@ name = "Test CSIRT"
 ticket_prefix = "TEST"
 
 [[mailbox]]
-address = "abuse@example.pt"
+address = "abuse@{domain}"
 
 [[mailbox]]
-address = "csirt@example.pt"
+address = "csirt@{domain}"
 kind = "enquiry"
 
 [scope]
@@ -52,9 +53,17 @@ min_free = "1 MB"
 [outbox]
 smarthost = "{smarthost}"
 
+[budget]
+{budget}
+
 [reply]
-message_id_domain = "example.pt"
+message_id_domain = "{domain}"
 """
+
+GENEROUS = "\n".join(
+    f'{name} = "100000000/1h"' for name in ("sender", "unproven_sender", "domain", "proven", "unproven")
+)
+"""Budgets that no test exhausts unless it means to."""
 
 
 def free_port() -> int:
@@ -79,13 +88,23 @@ def report(number: int) -> bytes:
     ).encode()
 
 
-def write_config(folder: Path, *, port: int = 8025, smarthost: str = "", smtp: str = "", extra: str = "") -> Path:
+def write_config(
+    folder: Path,
+    *,
+    port: int = 8025,
+    smarthost: str = "",
+    smtp: str = "",
+    extra: str = "",
+    domain: str = "example.pt",
+    budget: str = GENEROUS,
+) -> Path:
     """Write a configuration with a secret of its own into a folder; returns its path.
 
-    `smtp` are more lines of that table, `extra` more tables.
+    `smtp` are more lines of that table, `extra` more tables, `domain` is that of its mailboxes,
+    `budget` the lines of that table.
     """
     path = folder / "config.toml"
-    path.write_text(CONFIG.format(port=port, smarthost=smarthost, smtp=smtp) + extra)
+    path.write_text(CONFIG.format(port=port, smarthost=smarthost, smtp=smtp, domain=domain, budget=budget) + extra)
     secret = folder / "message-id.key"
     secret.touch(0o600)
     secret.write_bytes(os.urandom(32))
@@ -96,10 +115,21 @@ def write_config(folder: Path, *, port: int = 8025, smarthost: str = "", smtp: s
 class Daemon:
     """`abuse-triage serve` in a folder; a context manager that leaves no process behind."""
 
-    def __init__(self, folder: Path, *, smarthost: str = "", smtp: str = "", extra: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        smarthost: str = "",
+        smtp: str = "",
+        extra: str = "",
+        domain: str = "example.pt",
+        budget: str = GENEROUS,
+    ) -> None:
         self.folder = folder
         self.port = free_port()
-        self._config = write_config(folder, port=self.port, smarthost=smarthost, smtp=smtp, extra=extra)
+        self._config = write_config(
+            folder, port=self.port, smarthost=smarthost, smtp=smtp, extra=extra, domain=domain, budget=budget
+        )
         self.settings = config.load(self._config)
         self._log = folder / "daemon.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -207,6 +237,11 @@ class Daemon:
         """Stop it and start it again."""
         self.stop()
         self.start()
+
+    def send(self, content: bytes, *, sender: str, recipient: str) -> None:
+        """Hand a message to it by SMTP."""
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as client:
+            client.sendmail(sender, recipient, content)
 
     def drain(self, seconds: float = 120) -> None:
         """Wait until no message waits for triage and no mail waits for the sender."""

@@ -1,8 +1,8 @@
 """The sender: takes mail from the outbox, hands it to the smarthost or folder, and commits what became of it.
 
 An acknowledgement is sent at most once: "sending" is durable before the receiver sees the first byte of it, and where
-nobody can tell whether it arrived, the mail becomes "delivery-unknown" and a person decides. A digest is sent at least
-once.
+nobody can tell whether it arrived, the mail becomes "delivery-unknown" and a person decides. A digest or notice is sent
+at least once.
 """
 
 import random
@@ -12,9 +12,11 @@ from typing import Protocol
 
 import structlog
 
+from abuse_triage import config
 from abuse_triage.errors import ConfigError, TemporaryError
 from abuse_triage.model.settings import OutboxSettings, Settings
 from abuse_triage.model.ticket import MailKind, MailState
+from abuse_triage.service.allowance import Allowance, Purse
 from abuse_triage.service.delivery import (
     DeliveryError,
     Folder,
@@ -27,17 +29,14 @@ from abuse_triage.service.delivery import (
     UnknownError,
 )
 from abuse_triage.service.failpoints import failpoint
-from abuse_triage.store.interface import Health, MailToSend, Outbox, StoredMail
+from abuse_triage.service.templates import wording_of
+from abuse_triage.store.interface import MailToSend, StoredMail
 
 log = structlog.get_logger()
 
 _BATCH = 100
 _WAIT_SECONDS = 1.0
 _MAX_DOUBLINGS = 30
-
-
-class OutboxStore(Outbox, Health, Protocol):
-    """What the sender needs of a store."""
 
 
 class Stop(Protocol):
@@ -52,7 +51,7 @@ class Stop(Protocol):
 
 def run_sender(
     settings: Settings,
-    store: OutboxStore,
+    store: Purse,
     stop: Stop,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     chance: Callable[[], float] = random.random,
@@ -71,7 +70,15 @@ def run_sender(
         chance: random numbers from 0 to 1 for the jitter of pauses.
     """
     route = _route(settings)
-    sender = _Sender(settings, store, stop, route=route, now=now, chance=chance)
+    allowance = Allowance(
+        settings,
+        store,
+        sender=own_address(settings),
+        secret=config.secret(settings),
+        freemail=config.freemail(settings),
+        wording=wording_of(settings),
+    )
+    sender = _Sender(settings, store, stop, route=route, allowance=allowance, now=now, chance=chance)
     sender.recover()
     try:
         while not stop.is_set():
@@ -87,7 +94,7 @@ def run_sender(
 
 
 def own_address(settings: Settings) -> str:
-    """Return the address that digests come from and bounce to: `reply.sender`, or else the first mailbox."""
+    """Return the address that all but acknowledgements come from and bounce to: `reply.sender` or the first mailbox."""
     return settings.reply.sender or settings.mailbox[0].address
 
 
@@ -116,10 +123,11 @@ class _Sender:
     def __init__(
         self,
         settings: Settings,
-        store: OutboxStore,
+        store: Purse,
         stop: Stop,
         *,
         route: Route,
+        allowance: Allowance,
         now: Callable[[], datetime],
         chance: Callable[[], float],
     ) -> None:
@@ -128,6 +136,7 @@ class _Sender:
         self._store = store
         self._stop = stop
         self._route = route
+        self._allowance = allowance
         self._now = now
         self._chance = chance
 
@@ -142,11 +151,12 @@ class _Sender:
                 self._store.put_off(mail.id, self._now(), "the sender was stopped before the file had its name")
                 _log("mail-put-off", mail)
         for mail in self._store.recover(self._now()):
-            _log("mail-put-off" if mail.kind is MailKind.DIGEST else "mail-unknown", mail)
+            _log("mail-unknown" if _once(mail) else "mail-put-off", mail)
 
     def work(self) -> int:
-        """Send one batch of what is due; returns how many mails were due."""
-        mails = self._store.due(self._now(), _BATCH)
+        """Send one batch of what is due and may leave; returns how many mails were due."""
+        due = self._store.due(self._now(), _BATCH)
+        mails = self._allowance.admit(due, self._now())
         for position, mail in enumerate(mails):
             if self._stop.is_set():
                 break
@@ -156,14 +166,14 @@ class _Sender:
                 for waiting in mails[position:]:
                     self._put_off(waiting.mail, error)
                 break
-        return len(mails)
+        return len(due)
 
     def _send(self, held: MailToSend) -> None:
         """Send one mail and commit what became of it; raises `RouteDownError` where it is to be put off with others."""
         mail = held.mail
         letter = Letter(
             message_id=mail.message_id,
-            bounces_to=self._bounces_to if mail.kind is MailKind.DIGEST else "",
+            bounces_to="" if _once(mail) else self._bounces_to,
             recipient=mail.recipient,
             content=held.content,
         )
@@ -181,10 +191,10 @@ class _Sender:
         except RefusedError as error:
             self._give_up(mail, error)
         except UnknownError as error:
-            if mail.kind is MailKind.DIGEST:
-                self._put_off(mail, error)
-            else:
+            if _once(mail):
                 self._unknown(mail, error)
+            else:
+                self._put_off(mail, error)
         else:
             self._record(lambda: self._store.sent(mail.id, self._now(), answer))
             _log("mail-sent", mail)
@@ -200,7 +210,8 @@ class _Sender:
         return marked
 
     def _put_off(self, mail: StoredMail, error: DeliveryError) -> None:
-        if self._now() - mail.created_at >= self._outbox.lifetime:
+        # A mail that waited for its budget lives as long as any other from the moment at which it might leave.
+        if self._now() - (mail.paid_at or mail.created_at) >= self._outbox.lifetime:
             self._give_up(mail, error)
             return
         pause = next_try(mail.tries + 1, self._outbox.retry_first, self._outbox.retry_cap, self._chance())
@@ -224,6 +235,11 @@ class _Sender:
                 log.error("sender-waits", error=str(error))  # noqa: TRY400 -- the store's trouble, no traceback of ours
                 if self._stop.wait(_WAIT_SECONDS):
                     raise
+
+
+def _once(mail: StoredMail) -> bool:
+    """Whether a mail is sent at most once, with the null reverse-path; all others go to handlers, at least once."""
+    return mail.kind is MailKind.ACKNOWLEDGEMENT
 
 
 def _log(event: str, mail: StoredMail, error: DeliveryError | None = None) -> None:

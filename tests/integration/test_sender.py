@@ -47,12 +47,21 @@ class Until:
         return self._done()
 
 
-def settings_of(folder: Path, smarthost: str = "", **outbox: object) -> Settings:
-    """Return a configuration with its outbox in a folder."""
+def settings_of(
+    folder: Path, smarthost: str = "", budget: dict[str, object] | None = None, **outbox: object
+) -> Settings:
+    """Return a configuration with its outbox and its secret in a folder, and with budgets that last unless given."""
+    secret = folder / "message-id.key"
+    if not secret.exists():
+        secret.touch(0o600)
+        secret.write_bytes(SECRET)
+    generous = dict.fromkeys(("sender", "unproven_sender", "domain", "proven", "unproven"), "100000/1h")
     return Settings.model_validate(
         {
             "team": {"name": "CSIRT Exemplo", "ticket_prefix": "EXEMPLO"},
             "mailbox": [{"address": "abuse@example.pt"}, {"address": "csirt@example.pt", "kind": "enquiry"}],
+            "reply": {"secret_file": str(secret), "message_id_domain": "csirt.example.pt"},
+            "budget": {**generous, **(budget or {})},
             "outbox": {"smarthost": smarthost, "folder": str(folder / "outbox"), "timeout": "2s", **outbox},
         }
     )
