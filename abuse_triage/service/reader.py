@@ -8,7 +8,6 @@ may hold words of the message, and belongs in no log.
 """
 
 import codecs
-import resource
 import signal
 import traceback
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from abuse_triage.mail.charset import CODECS
 from abuse_triage.model.report import Reading
 from abuse_triage.model.settings import LimitSettings
 from abuse_triage.service import wire
+from abuse_triage.service.confinement import allow_cpu, confine
 from abuse_triage.service.failpoints import failpoint
 
 READING = TypeAdapter(Reading)
@@ -29,6 +29,10 @@ MAX_REPLY = 32_000_000
 READY = b"ready"
 FAILED = b"!"
 """How an answer begins that is no `Reading`; JSON never does."""
+_DESCRIPTORS = 3
+"""0, 1 and 2 are open: nothing else can be."""
+_LATER = 2
+"""Seconds of CPU more than the wall clock allows: the deadline comes first."""
 _WARM_UP = (
     b"From: =?utf-8?q?A?= <a@example.pt>\r\nSubject: =?iso-8859-1?b?QQ==?=\r\nDate: Mon, 2 Nov 2026 10:00:00 +0000\r\n"
     b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: text/html; charset=utf-8\r\n'
@@ -56,7 +60,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     start = START.validate_json(wire.receive(0, 1_000_000))
     _warm_up(start.limits)
-    _confine(start.memory)
+    confine(start.memory, _DESCRIPTORS)
     try:
         bytearray(2 * start.max_message)
     except MemoryError:  # no fault of any message
@@ -69,7 +73,7 @@ def main() -> None:
         except wire.WireError:
             return
         failpoint("reader.read")
-        _allow_cpu(start.cpu_seconds)
+        allow_cpu(start.cpu_seconds + _LATER)
         wire.send(1, _answer(raw, start.limits))
 
 
@@ -86,24 +90,6 @@ def _warm_up(limits: LimitSettings) -> None:
     for name in CODECS:
         codecs.lookup(name)
     READING.dump_json(pipeline.read(_WARM_UP, limits))
-
-
-def _confine(memory: int) -> None:
-    for name, value in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_NOFILE, 3),  # 0, 1 and 2 are open: nothing else can be
-    ):
-        resource.setrlimit(name, (value, value))
-
-
-def _allow_cpu(seconds: int) -> None:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    limit = (
-        int(used.ru_utime + used.ru_stime) + seconds + 2
-    )  # more than the wall clock allows: the deadline comes first
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import structlog
 
 from abuse_triage import config, logs
 from abuse_triage.errors import TemporaryError, TriageError
+from abuse_triage.model.message import Arrival, Authentication
 from abuse_triage.model.settings import Settings
 from abuse_triage.service import lifeline, wire
 from abuse_triage.service.supervisor import Role
@@ -89,12 +91,28 @@ def _triage(settings: Settings, abandoned: str, charged: str) -> None:
     try:
         if abandoned:
             store.give_back(abandoned, charged)
-        decider = Decider(knowledge_of(settings), store, reader, announce=lifeline.tell)
-        lifeline.tell("ready")
-        run_triage(decider, store.wait, stop)
+        with _check(settings) as check:
+            decider = Decider(knowledge_of(settings), store, reader, announce=lifeline.tell, check=check)
+            lifeline.tell("ready")
+            run_triage(decider, store.wait, stop)
     finally:
         reader.close()
         store.close()
+
+
+@contextmanager
+def _check(settings: Settings) -> Iterator[Callable[[Arrival], Future[Authentication]] | None]:
+    """Give what checks senders, None where our own MTA does so or nobody wants it."""
+    if not settings.authentication.check or settings.authentication.authserv_id:
+        yield None
+        return
+    from abuse_triage.service.checking import Checker  # noqa: PLC0415 -- a role imports only what it runs
+
+    checker = Checker(settings)
+    try:
+        yield checker.submit
+    finally:
+        checker.close()
 
 
 def _sender(settings: Settings) -> None:

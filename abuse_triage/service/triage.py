@@ -4,13 +4,16 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event
+from typing import Any
 
 import structlog
 
 from abuse_triage import outcomes, pipeline
 from abuse_triage.errors import TemporaryError
+from abuse_triage.model.message import Arrival, Authentication
 from abuse_triage.model.report import Reading
 from abuse_triage.model.settings import TriageSettings
 from abuse_triage.model.ticket import Outcome, OutcomeKind
@@ -28,16 +31,37 @@ _STOP_SECONDS = 0.2
 """How long it may take to notice, while a message is being read, that somebody asks to stop."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A message that can be decided; `checked` is None where nothing is checked."""
+
+    claimed: Claimed
+    reading: Reading
+    checked: Authentication | None
+
+
 class Decider:
     """One triage worker: everything it needs, and the loop body."""
 
-    def __init__(self, knowledge: Knowledge, store: Inbox, reader: Reader, *, announce: Callable[[str], None]) -> None:
-        """Take the parts; `announce` tells the supervisor which claim and which message is being worked on."""
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        store: Inbox,
+        reader: Reader,
+        *,
+        announce: Callable[[str], None],
+        check: Callable[[Arrival], Future[Authentication]] | None = None,
+    ) -> None:
+        """Take the parts; `announce` tells the supervisor which claim and which message is being worked on.
+
+        `check` has the sender of a message checked, if that is wanted; what it promises must come, and may not fail.
+        """
         self._knowledge = knowledge
         self._settings: TriageSettings = knowledge.settings.triage
         self._store = store
         self._reader = reader
         self._announce = announce
+        self._check = check
 
     def work(self, stop: Event) -> int:
         """Claim one batch and finish it; returns how many messages were claimed, 0 where none wait.
@@ -65,7 +89,8 @@ class Decider:
 
     def _batch(self, batch: Sequence[Claimed], stop: Event, give_up: float) -> None:
         """Work through a batch while nobody asks to stop and its lease lasts, and give back the rest."""
-        decided: list[tuple[Claimed, Reading, Outcome]] = []
+        decided: list[tuple[_Read, Outcome]] = []
+        checks = [self._check(claimed.arrival) for claimed in batch] if self._check else []
         flushed_at = time.monotonic()
         done = 0
         with ThreadPoolExecutor(1, "reader") as pool:
@@ -73,7 +98,7 @@ class Decider:
             while done < len(batch):
                 claimed = batch[done]
                 self._announce(f"on {claimed.arrival.id}")
-                if (done and time.monotonic() > give_up) or not self._is_read(ahead, stop):
+                if (done and time.monotonic() > give_up) or not self._is_done((ahead, *checks[done : done + 1]), stop):
                     ahead.cancel()
                     break
                 reading = None
@@ -81,11 +106,13 @@ class Decider:
                     reading = ahead.result()
                 except ReadingError as error:
                     self._failed(claimed, str(error))
+                checked = checks[done].result() if checks else None
                 done += 1
                 if done < len(batch):
                     ahead = pool.submit(self._reader.read, batch[done].arrival.raw)
                 if reading is not None:
-                    decided.append((claimed, reading, self._decide(claimed, reading)))
+                    read = _Read(claimed, reading, checked)
+                    decided.append((read, self._decide(read)))
                 if decided and time.monotonic() - flushed_at > _FLUSH_SECONDS:
                     self._finish(decided)
                     decided, flushed_at = [], time.monotonic()
@@ -93,18 +120,19 @@ class Decider:
         if done < len(batch):
             self._store.give_back(batch[0].lease)
 
-    def _is_read(self, ahead: Future[Reading], stop: Event) -> bool:
-        """Wait until a message is read; False, with the reader ended, where somebody asks to stop before."""
+    def _is_done(self, awaited: Sequence[Future[Any]], stop: Event) -> bool:
+        """Wait until a message is read and checked; False, with the reader ended, where somebody asks to stop."""
         while not stop.is_set():
-            if wait((ahead,), _STOP_SECONDS).done:
+            if not wait(awaited, _STOP_SECONDS).not_done:
                 return True
         self._reader.interrupt()
         return False
 
-    def _decide(self, claimed: Claimed, reading: Reading) -> Outcome:
-        keys = pipeline.keys(reading, claimed.arrival, self._knowledge)
+    def _decide(self, read: _Read) -> Outcome:
+        claimed = read.claimed
+        keys = pipeline.keys(read.reading, claimed.arrival, self._knowledge)
         return pipeline.decide(
-            reading,
+            read.reading,
             claimed.arrival,
             keys,
             self._store.relations(keys),
@@ -112,25 +140,27 @@ class Decider:
             lease=claimed.lease,
             previous=claimed.previous,
             now=datetime.now(UTC),
+            checked=read.checked,
+            promoted=claimed.promoted,
         )
 
-    def _finish(self, decided: Sequence[tuple[Claimed, Reading, Outcome]]) -> None:
+    def _finish(self, decided: Sequence[tuple[_Read, Outcome]]) -> None:
         """Commit; what turned stale meanwhile is decided again, on what is known now."""
         waiting = list(decided)
         while waiting:
             failpoint("triage.before-commit")
-            results = self._store.finish([outcome for _, _, outcome in waiting])
+            results = self._store.finish([outcome for _, outcome in waiting])
             failpoint("triage.after-commit")
             stale = []
-            for (claimed, reading, outcome), result in zip(waiting, results, strict=True):
+            for (read, outcome), result in zip(waiting, results, strict=True):
                 if isinstance(result, Finished):
                     _log_finished(result, outcome)
                 elif result.stale:
-                    stale.append((claimed, reading, self._decide(claimed, reading)))
+                    stale.append((read, self._decide(read)))
                 elif result.error:
-                    self._failed(claimed, result.error)
+                    self._failed(read.claimed, result.error)
                 else:
-                    log.warning("lease-lost", id=claimed.arrival.id)
+                    log.warning("lease-lost", id=read.claimed.arrival.id)
             waiting = stale
 
     def _failed(self, claimed: Claimed, error: str) -> None:

@@ -1,0 +1,231 @@
+"""Questions to the operator's own resolvers: bounded in number, size and time, and remembered for a while.
+
+Nothing of the system's configuration is used: no resolv.conf, no search list, no hosts file.
+"""
+
+import contextlib
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import StrEnum
+from threading import Lock
+
+import dns.exception
+import dns.message
+import dns.name
+import dns.query
+import dns.rcode
+import dns.rdata
+import dns.rdatatype
+from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.ANY.PTR import PTR
+from dns.rdtypes.ANY.TXT import TXT
+from dns.rdtypes.IN.A import A
+from dns.rdtypes.IN.AAAA import AAAA
+
+from abuse_triage.errors import TemporaryError
+from abuse_triage.lookups.breaker import Breaker
+from abuse_triage.model.fields import host_port
+
+LONGEST_TEXT = 2048
+"""Octets of one TXT record; longer ones are no keys and no policies, and are left out."""
+MOST_RECORDS = 100
+"""Records of one answer that are looked at."""
+MOST_REMEMBERED = 2000
+"""Answers in the cache."""
+LONGEST_MEMORY = 3600.0
+"""Seconds for which an answer is believed, whatever its TTL says."""
+MOST_QUESTIONS = 40
+"""Questions about one message. RFC 7208 section 4.6.4 allows more on paper, but no policy that is in use needs them."""
+_FAILURE_MEMORY = 30.0
+"""Seconds for which a name whose servers fail is not asked for again (RFC 2308 section 7.1 allows 300)."""
+_PATIENCE = 2.0
+"""Seconds to wait for one resolver before the next one is asked."""
+_PAYLOAD = 1232
+"""Octets of a UDP answer that no network fragments (DNS Flag Day 2020)."""
+_ROOT = dns.message.make_query(".", dns.rdatatype.NS)
+
+Record = bytes | str | tuple[int, str]
+"""The octets of a TXT record, an address or a name, or preference and host of an MX record."""
+
+
+class UnansweredError(TemporaryError):
+    """Theirs or ours: there is no answer now; which question it was does not matter."""
+
+
+class Kind(StrEnum):
+    """The record types that are asked for."""
+
+    A = "A"
+    AAAA = "AAAA"
+    MX = "MX"
+    PTR = "PTR"
+    TXT = "TXT"
+
+
+_Key = tuple[dns.name.Name, Kind]
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """An answer, None for a failure, and until when it is believed, on the monotonic clock."""
+
+    records: tuple[Record, ...] | None
+    until: float
+
+
+class Resolver:
+    """Asks, remembers, and knows when nobody answers; used by many threads."""
+
+    def __init__(self, servers: Sequence[str], timeout: float) -> None:
+        """Take addresses with ports, at least one, and the seconds in which all questions about a message end."""
+        self._servers = [host_port(server) for server in servers]
+        self._patience = min(_PATIENCE, timeout / 2)
+        self._breaker = Breaker(self._probe)
+        self._lock = Lock()
+        self._remembered: dict[_Key, _Remembered] = {}
+        self._asked: dict[_Key, Future[tuple[Record, ...]]] = {}
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether no resolver answers, as far as is known."""
+        return self._breaker.is_open
+
+    def ask(self, name: str, kind: Kind, deadline: float) -> tuple[Record, ...]:
+        """Return the records of a name, none where it does not exist or cannot; CNAMEs are followed.
+
+        `deadline` is on the monotonic clock. The same question is asked once by all threads together. Raises
+        `UnansweredError`.
+        """
+        if not name.isascii():
+            return ()
+        try:
+            key = (dns.name.from_text(name), kind)
+        except dns.exception.DNSException:  # too long, or an empty label
+            return ()
+        with self._lock:
+            known = self._remembered.get(key)
+            if known is not None and known.until > time.monotonic():
+                return _records_or_raise(known)
+            asked = self._asked.get(key)
+            mine = asked is None
+            if asked is None:
+                asked = self._asked[key] = Future()
+        if not mine:
+            try:
+                return asked.result(max(0.0, deadline - time.monotonic()))
+            except TimeoutError:
+                raise UnansweredError("the deadline passed") from None
+        try:
+            records = self._find(key, deadline)
+        except BaseException as error:
+            asked.set_exception(error)
+            raise
+        else:
+            asked.set_result(records)
+            return records
+        finally:
+            with self._lock:
+                del self._asked[key]
+
+    def _find(self, key: _Key, deadline: float) -> tuple[Record, ...]:
+        found = self._exchange(key, deadline)
+        with self._lock:
+            if key not in self._remembered and len(self._remembered) >= MOST_REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]  # the oldest
+            self._remembered[key] = found
+        return _records_or_raise(found)
+
+    def _exchange(self, key: _Key, deadline: float) -> _Remembered:
+        """Ask one resolver after the other, again and again while there is time; a failure is an answer too."""
+        query = dns.message.make_query(*key, payload=_PAYLOAD)
+        failed = 0
+        while failed < len(self._servers):
+            server = self._servers[0]
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._breaker.allows():
+                raise UnansweredError("no resolver answers" if self.unreachable else "the deadline passed")
+            try:
+                response = _send(query, server, min(left, self._patience))
+            except (OSError, EOFError, dns.exception.DNSException) as error:
+                if left >= self._patience or isinstance(error, OSError):
+                    self._breaker.unanswered()
+                self._put_last(server)
+                continue
+            self._breaker.answered()
+            with contextlib.suppress(dns.exception.DNSException):  # such as a CNAME that leads back to itself
+                if response.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
+                    return _read(response)
+            self._put_last(server)
+            failed += 1
+        return _Remembered(None, time.monotonic() + _FAILURE_MEMORY)
+
+    def _put_last(self, server: tuple[str, int]) -> None:
+        """Let the next question go to another resolver first."""
+        with self._lock:
+            if self._servers[0] == server:
+                self._servers.append(self._servers.pop(0))
+
+    def _probe(self) -> bool:
+        """Ask for the root, which every resolver has at hand: any answer counts."""
+        for server in tuple(self._servers):
+            with contextlib.suppress(OSError, EOFError, dns.exception.DNSException):
+                _send(_ROOT, server, self._patience)
+                return True
+        return False
+
+
+class Questions:
+    """What may be asked about one message."""
+
+    def __init__(self, resolver: Resolver, deadline: float) -> None:
+        """`deadline` is on the monotonic clock."""
+        self._resolver = resolver
+        self._deadline = deadline
+        self._left = MOST_QUESTIONS
+
+    def ask(self, name: str, kind: Kind) -> tuple[Record, ...]:
+        """Return the records of a name, none where there are none; raises `UnansweredError`."""
+        if not self._left:
+            raise UnansweredError(f"more than {MOST_QUESTIONS} questions")
+        self._left -= 1
+        return self._resolver.ask(name, kind, self._deadline)
+
+    def texts(self, name: str) -> tuple[bytes, ...]:
+        """Return the TXT records of a name, each in one piece; raises `UnansweredError`."""
+        return tuple(record for record in self.ask(name, Kind.TXT) if isinstance(record, bytes))
+
+
+def _records_or_raise(known: _Remembered) -> tuple[Record, ...]:
+    if known.records is None:
+        raise UnansweredError("the servers of that name fail")
+    return known.records
+
+
+def _send(query: dns.message.Message, server: tuple[str, int], seconds: float) -> dns.message.Message:
+    """Ask over UDP, and over TCP where the answer is too long for it."""
+    return dns.query.udp_with_fallback(query, server[0], seconds, server[1], ignore_errors=True)[0]
+
+
+def _read(response: dns.message.Message) -> _Remembered:
+    assert isinstance(response, dns.message.QueryMessage)  # noqa: S101 -- what answers a query is one
+    chain = response.resolve_chaining()
+    records = tuple(record for item in list(chain.answer or ())[:MOST_RECORDS] if (record := _record(item)) is not None)
+    return _Remembered(records, time.monotonic() + min(chain.minimum_ttl, LONGEST_MEMORY))
+
+
+def _record(item: dns.rdata.Rdata) -> Record | None:
+    match item:
+        case TXT():
+            text = b"".join(item.strings)
+            return text if len(text) <= LONGEST_TEXT else None
+        case MX():
+            return item.preference, item.exchange.to_text(omit_final_dot=True)
+        case PTR():
+            name: str = item.target.to_text(omit_final_dot=True)
+            return name
+        case A() | AAAA():
+            return str(item.address)
+        case _:  # damaged beyond recognition
+            return None
