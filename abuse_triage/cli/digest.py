@@ -8,6 +8,7 @@ from abuse_triage.cli.context import State, common, json_option, pass_state
 from abuse_triage.cli.options import Since
 from abuse_triage.cli.options import since as parse_since
 from abuse_triage.cli.output import document, show
+from abuse_triage.replies.digest import digest as write
 from abuse_triage.service import overview
 from abuse_triage.service.scheduler import LAST_DIGEST
 
@@ -32,11 +33,12 @@ def digest(state: State, *, preview: bool, since: Since | None, as_json: bool) -
     with state.store() as (settings, store):
         last = store.recall(LAST_DIGEST)
         begin = datetime.fromisoformat(last) if last else now - _FIRST
+        parked = overview.parked_since(store)
         if since:
-            begin = since(settings.team.timezone)
-        if as_json:
-            document(overview.digest_input(settings, store, since=begin, now=now))
-            return
-        text = overview.digest_text(settings, store, since=begin, now=now)
-    for line in text.splitlines():
+            begin = parked = since(settings.team.timezone)
+        given = overview.digest_input(settings, store, since=begin, parked_since=parked, now=now)
+    if as_json:
+        document(given)
+        return
+    for line in write(given).splitlines():
         show(line)

@@ -1,5 +1,6 @@
 """The digest: what handlers have to decide, in the order in which it wants a decision, as plain text."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,18 +18,26 @@ WIDTH = 78
 _LISTED = 50
 _ALL = "ticket list --due --limit 1000"
 _LAST = 10
+_MOST = 100_000
+"""Entries that a command lists at most."""
+_STRICT = re.compile(r"TLP.{0,3}(?:RED|AMBER.{0,3}STRICT)", re.IGNORECASE)
+_WITHHELD = "(marked TLP:AMBER+STRICT or TLP:RED, withheld)"
 _WITHHELD_FROM = Tlp.AMBER_STRICT
 _Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldMessage:
-    """A message that waits for a person, parked or unreadable; `sender` is the envelope's, "" if null."""
+    """A message that waits for a person, parked or unreadable.
+
+    `sender` is the envelope's, "" if null; `subject` is defanged, "" where a ticket tells it.
+    """
 
     id: str
     received_at: datetime
     sender: str
     reason: str
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +51,10 @@ class RefusedAcknowledgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TroubledMail:
-    """A mail of ours that failed or whose delivery is unknown; `ticket` is "" for a digest, `error` the last answer."""
+    """A mail of ours that failed, came back, or whose delivery is unknown.
+
+    `ticket` is "" for a digest, `error` the last answer or what reported it.
+    """
 
     id: int
     at: datetime
@@ -66,7 +78,9 @@ class DigestInput:
 
     `open_tickets` stand in the order in which they want a decision, `open_count` counts also those that were left out.
     `new` counts tickets since the last digest by category id, `category_names` gives the English names. `refused` are
-    those since the last digest, newest first.
+    those since the last digest, newest first. `parked` are those that no digest has listed yet, newest first, and
+    `parked_count` counts all that are parked. `settled` is a moment before which everything that had arrived was
+    decided when the rest was looked up: the next digest lists what is parked of later arrivals.
     """
 
     team: str
@@ -79,6 +93,8 @@ class DigestInput:
     category_names: Mapping[str, str] = field(default_factory=dict)
     unreadable: tuple[HeldMessage, ...] = ()
     parked: tuple[HeldMessage, ...] = ()
+    parked_count: int = 0
+    settled: datetime | None = None
     refused: tuple[RefusedAcknowledgement, ...] = ()
     troubled: tuple[TroubledMail, ...] = ()
     waiting: tuple[Waiting, ...] = ()
@@ -89,7 +105,8 @@ def digest(given: DigestInput) -> str:
 
     The first line is the TLP label of the strictest open ticket, at least TLP:GREEN. Of tickets with TLP:AMBER+STRICT
     or TLP:RED only number and clock are shown, and that the rest was withheld. Domains of senders are defanged, control
-    characters and overrides of the writing direction removed; at most 50 entries of each kind are listed.
+    characters and overrides of the writing direction removed; at most 50 entries of each kind are listed, the others
+    are counted with the command that lists them.
     """
     if _is_empty(given):
         moment = _moment(given.at, given)
@@ -101,8 +118,8 @@ def digest(given: DigestInput) -> str:
         f"{strictest(given).label}\n{fill(_clean(heading), WIDTH)}",
         _decisions(given),
         _new(given),
-        _held("UNREADABLE", "message retry ID", given.unreadable, given),
-        _held("PARKED", "message show ID", given.parked, given),
+        _unreadable(given),
+        _parked(given),
         _refused(given),
         _troubled(given),
         _health(given),
@@ -111,12 +128,22 @@ def digest(given: DigestInput) -> str:
 
 
 def digest_subject(given: DigestInput) -> str:
-    """Write the subject: counts, the day in the team's zone, and the TLP label; nothing of any report."""
+    """Write the subject: counts of what is new or wants something, the day in the team's zone, and the TLP label.
+
+    Nothing of any report is in it.
+    """
     overdue = sum(ticket.due < given.at for ticket in given.open_tickets)
     counts = [f"{_open_count(given)} open"]
     if overdue:
         counts.append(f"{overdue} overdue")
     counts.append(f"{sum(count for _, count in given.new)} new")
+    for count, what in (
+        (len(given.unreadable), "unreadable"),
+        (len(given.parked), "parked"),
+        (len(given.troubled), "not delivered"),
+    ):
+        if count:
+            counts.append(f"{count} {what}")
     day = given.at.astimezone(ZoneInfo(given.timezone)).date().isoformat()
     return f"[{given.team}] {', '.join(counts)}, {day}, {strictest(given).label}"
 
@@ -128,7 +155,8 @@ def strictest(given: DigestInput) -> Tlp:
 
 def _is_empty(given: DigestInput) -> bool:
     lists = (given.open_tickets, given.new, given.unreadable, given.parked, given.refused, given.troubled)
-    return not any(lists) and not given.open_count and not any(state.count for state in given.waiting)
+    counts = (given.open_count, given.parked_count, *(state.count for state in given.waiting))
+    return not any(lists) and not any(counts)
 
 
 def _open_count(given: DigestInput) -> int:
@@ -170,15 +198,34 @@ def _new(given: DigestInput) -> str:
     return "\n".join(["NEW SINCE THE LAST DIGEST", *map(_cut, rows)]) if rows else ""
 
 
-def _held(title: str, command: str, held: Sequence[HeldMessage], given: DigestInput) -> str:
-    def row(message: HeldMessage) -> str:
-        sender = _defanged(message.sender) if message.sender else "no return path"
-        first = _cut(f"  {message.id}  {_moment(message.received_at, given)}  {sender}")
-        return f"{first}\n{_cut(f'    {message.reason}')}"
-
+def _unreadable(given: DigestInput) -> str:
+    held = given.unreadable
+    title = f"UNREADABLE ({len(held)}), abuse-triage message retry ID"
     more = max(len(held) - _LISTED, 0)
-    title = f"{title} ({len(held)}), abuse-triage {command}"
-    return _section(title, held[:_LISTED], row, more, "message list") if held else ""
+    return _section(title, held[:_LISTED], lambda one: _held(one, given), more, "message list") if held else ""
+
+
+def _parked(given: DigestInput) -> str:
+    """List what no digest has listed yet; what was listed before is still there, and is counted."""
+    new, count = len(given.parked), max(given.parked_count, len(given.parked))
+    if not count:
+        return ""
+    title = f"PARKED ({new} new, {count} in all), abuse-triage message promote ID"
+    rest = [f"{new - _LISTED} more new"] if new > _LISTED else []
+    rest += [f"{count - new} older"] if count > new else []
+    lines = [title, *(_held(message, given) for message in given.parked[:_LISTED])]
+    if rest:
+        every = f"message list --outcome parked --limit {min(count, _MOST)}"
+        lines += [f"  … and {', '.join(rest)}:", f"    abuse-triage {every}"]
+    return "\n".join(lines)
+
+
+def _held(message: HeldMessage, given: DigestInput) -> str:
+    sender = _defanged(message.sender) if message.sender else "no return path"
+    lines = [f"  {message.id}  {_moment(message.received_at, given)}  {sender}", f"    {message.reason}"]
+    if message.subject:
+        lines.insert(1, f"    {_WITHHELD if _STRICT.search(message.subject) else message.subject}")
+    return "\n".join(map(_cut, lines))
 
 
 def _refused(given: DigestInput) -> str:
@@ -208,7 +255,9 @@ def _troubled(given: DigestInput) -> str:
 def _health(given: DigestInput) -> str:
     rows = []
     for state in given.waiting:
-        oldest = f"  oldest {_span(given.at - state.oldest)}" if state.oldest is not None and state.count else ""
+        if not state.count:
+            continue
+        oldest = f"  oldest {_span(given.at - state.oldest)}" if state.oldest is not None else ""
         rows.append(_cut(f"  {state.count:>6}  {state.name}{oldest}"))
     return "\n".join(["HEALTH", *rows]) if rows else ""
 

@@ -8,7 +8,7 @@ import structlog
 
 from abuse_triage.errors import TemporaryError
 from abuse_triage.model.settings import DigestSettings, Settings
-from abuse_triage.service.overview import digest_mails
+from abuse_triage.service.overview import PARKED_LISTED, digest_input, digest_mails, parked_since
 from abuse_triage.store.interface import Store
 
 log = structlog.get_logger()
@@ -40,8 +40,11 @@ def tick(settings: Settings, store: Store, now: datetime) -> None:
     due = latest_time(settings.digest, settings.team.timezone, now)
     if due is None or due <= last:
         return
-    for mail in digest_mails(settings, store, due=due, since=last, now=now):
+    given = digest_input(settings, store, since=last, parked_since=parked_since(store), now=now)
+    for mail in digest_mails(settings, given, due=due):
         store.queue(mail, now)
+    if given.settled:
+        store.remember(PARKED_LISTED, given.settled.isoformat())
     store.remember(LAST_DIGEST, now.isoformat())
     log.info("digest-queued", recipients=len(settings.digest.recipients), due=due.isoformat())
 

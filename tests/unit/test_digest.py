@@ -69,7 +69,17 @@ FULL = replace(
     unreadable=(
         HeldMessage(id="01JD3Y", received_at=NOW - HOUR, sender="ana@example.org", reason="it crashed the reader"),
     ),
-    parked=(HeldMessage(id="01JD3Z", received_at=NOW - 2 * HOUR, sender="", reason="newsletter"),),
+    parked=(
+        HeldMessage(
+            id="01JD3Z",
+            received_at=NOW - 2 * HOUR,
+            sender="",
+            reason="newsletter",
+            subject="Novidades em hxxps://loja[.]example[.]pt",
+        ),
+        HeldMessage(id="01JD40", received_at=NOW - 3 * HOUR, sender="rui@example.net", reason="suspected spam"),
+    ),
+    parked_count=12,
     refused=(
         RefusedAcknowledgement(at=NOW - HOUR, ticket="EXEMPLO#2026-000003", reason="null return path"),
         RefusedAcknowledgement(at=NOW - 2 * HOUR, ticket="", reason="Auto-Submitted: auto-generated"),
@@ -78,6 +88,13 @@ FULL = replace(
     troubled=(
         TroubledMail(id=7, at=NOW - HOUR, ticket="EXEMPLO#2026-000001", state=MailState.UNKNOWN, error="no answer"),
         TroubledMail(id=8, at=NOW - DAY, ticket="", state=MailState.FAILED, error="550 5.1.1 no such mailbox"),
+        TroubledMail(
+            id=9,
+            at=NOW - DAY,
+            ticket="EXEMPLO#2026-000002",
+            state=MailState.UNDELIVERABLE,
+            error="a delivery report says so: message 01JD3X",
+        ),
     ),
     waiting=(
         Waiting(name="messages received", count=12, oldest=NOW - 3 * MINUTE),
@@ -109,9 +126,14 @@ UNREADABLE (1), abuse-triage message retry ID
   01JD3Y  2026-11-21 07:00 WET  ana@example[.]org
     it crashed the reader
 
-PARKED (1), abuse-triage message show ID
+PARKED (2 new, 12 in all), abuse-triage message promote ID
   01JD3Z  2026-11-21 06:00 WET  no return path
+    Novidades em hxxps://loja[.]example[.]pt
     newsletter
+  01JD40  2026-11-21 05:00 WET  rui@example[.]net
+    suspected spam
+  … and 10 older:
+    abuse-triage message list --outcome parked --limit 12
 
 NOT ACKNOWLEDGED (3), abuse-triage message list --unanswered
        2  null return path
@@ -121,15 +143,16 @@ NOT ACKNOWLEDGED (3), abuse-triage message list --unanswered
   2026-11-21 06:00 WET  no ticket  Auto-Submitted: auto-generated
   2026-11-21 05:00 WET  EXEMPLO#2026-000001  null return path
 
-NOT DELIVERED (2), abuse-triage mail resend ID
+NOT DELIVERED (3), abuse-triage mail resend ID
   7  delivery-unknown  2026-11-21 07:00 WET  EXEMPLO#2026-000001
     no answer
   8  failed  2026-11-20 08:00 WET  digest
     550 5.1.1 no such mailbox
+  9  undeliverable  2026-11-20 08:00 WET  EXEMPLO#2026-000002
+    a delivery report says so: message 01JD3X
 
 HEALTH
       12  messages received  oldest 3 min
-       0  mail queued
 """)
 
 
@@ -162,7 +185,10 @@ def test_a_count_without_a_list_is_told() -> None:
 
 def test_the_subject_says_how_much_and_how_strict() -> None:
     """Counts, the day in the team's zone, and the label; nothing that a reporter wrote."""
-    assert "[CSIRT Exemplo] 17 open, 2 overdue, 23 new, 2026-11-21, TLP:RED" == digest_subject(FULL)
+    assert (
+        "[CSIRT Exemplo] 17 open, 2 overdue, 23 new, 1 unreadable, 2 parked, 3 not delivered, 2026-11-21, TLP:RED"
+        == digest_subject(FULL)
+    )
     late = replace(EMPTY, timezone="Asia/Dili", at=datetime(2026, 11, 21, 15, 30, tzinfo=UTC))
     assert "2026-11-22" in digest_subject(late)
 
@@ -237,13 +263,83 @@ def test_long_lists_are_cut() -> None:
     assert 3 == shown.count("      20  r")
 
 
+def test_what_is_parked_is_listed_once_and_counted_ever_after() -> None:
+    """Without anything new the section is still there, with the command that lists what waits."""
+    assert digest(replace(EMPTY, parked_count=3)) == snapshot("""\
+TLP:GREEN
+CSIRT Exemplo, 2026-11-21 08:00 WET, since 2026-11-20 08:00 WET
+
+PARKED (0 new, 3 in all), abuse-triage message promote ID
+  … and 3 older:
+    abuse-triage message list --outcome parked --limit 3
+""")
+
+
+@pytest.mark.parametrize(
+    ("new", "count", "expected"),
+    [
+        (50, 50, None),
+        (51, 51, "  … and 1 more new:\n    abuse-triage message list --outcome parked --limit 51\n"),
+        (60, 75, "  … and 10 more new, 15 older:\n    abuse-triage message list --outcome parked --limit 75\n"),
+        (1, 900_000, "  … and 899999 older:\n    abuse-triage message list --outcome parked --limit 100000\n"),
+    ],
+)
+def test_what_is_not_listed_is_said_with_its_command(new: int, count: int, expected: str | None) -> None:
+    """More than fifty between two digests, and those of earlier ones, are counted apart."""
+    parked = tuple(HeldMessage(id=f"P{n}", received_at=NOW, sender="", reason="x") for n in range(new))
+    shown = digest(replace(EMPTY, parked=parked, parked_count=count))
+    assert f"PARKED ({new} new, {count} in all)" in shown
+    assert (expected is None) == ("…" not in shown)
+    assert shown.endswith(expected or "    x\n")
+
+
+@pytest.mark.parametrize(
+    ("subject", "withheld"),
+    [
+        ("[TLP:RED] Ganhe dinheiro", True),
+        ("tlp: amber + strict, ganhe", True),
+        ("TLP AMBER+STRICT ganhe", True),
+        ("TLP:AMBER ganhe", False),
+        ("Infrared lamps, no label", False),
+    ],
+)
+def test_a_parked_message_that_is_marked_strictly_keeps_its_subject(subject: str, withheld: bool) -> None:
+    """A label in the subject of a parked message holds as it does for tickets."""
+    held = HeldMessage(id="P", received_at=NOW, sender="ana@example.org", reason="suspected spam", subject=subject)
+    shown = digest(replace(EMPTY, parked=(held,)))
+    assert (withheld, not withheld) == ("withheld" in shown, subject in shown)
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        {"parked_count": 1},
+        {"waiting": (Waiting(name="mail held", count=1, oldest=NOW),)},
+        {"troubled": (TroubledMail(id=1, at=NOW, ticket="", state=MailState.UNDELIVERABLE, error=""),)},
+        {"open_count": 1},
+    ],
+)
+def test_a_digest_is_not_empty_while_something_waits(waits: dict[str, object]) -> None:
+    """Whatever waits for a person or for us is told, whatever else there is not."""
+    assert "nothing waits" not in digest(replace(EMPTY, **waits))
+
+
+def test_health_leaves_out_what_does_not_wait() -> None:
+    """A count of zero takes no line, and without any other there is no section."""
+    waiting = (Waiting(name="mail queued", count=0, oldest=None), Waiting(name="mail held", count=2, oldest=None))
+    assert "HEALTH\n       2  mail held\n" in digest(replace(EMPTY, waiting=waiting))
+    assert "HEALTH" not in digest(replace(EMPTY, parked_count=1, waiting=waiting[:1]))
+
+
 hostile = st.text(st.characters(codec=None), max_size=200)
 
 
-@generated(hostile, hostile, hostile, hostile)
-def test_nothing_of_a_reporter_breaks_the_layout(summary: str, sender: str, reason: str, error: str) -> None:
+@generated(hostile, hostile, hostile, hostile, hostile)
+def test_nothing_of_a_reporter_breaks_the_layout(
+    summary: str, sender: str, reason: str, error: str, subject: str
+) -> None:
     """No line is wider than 78 columns, none is added, and no terminal finds anything to obey."""
-    held = HeldMessage(id="01JD3Y", received_at=NOW, sender=sender or "x", reason=reason)
+    held = HeldMessage(id="01JD3Y", received_at=NOW, sender=sender or "x", reason=reason, subject=subject or "x")
     shown = digest(
         replace(
             FULL,
@@ -254,7 +350,7 @@ def test_nothing_of_a_reporter_breaks_the_layout(summary: str, sender: str, reas
             troubled=(TroubledMail(id=1, at=NOW, ticket="T", state=MailState.FAILED, error=error),),
         )
     )
-    assert 32 == shown.count("\n")
+    assert 35 == shown.count("\n")
     assert all(line.isprintable() for line in shown.split("\n"))
     assert max(map(len, shown.split("\n"))) <= WIDTH
 
