@@ -377,7 +377,7 @@ def test_it_waits_and_stops(tmp_path: Path) -> None:
 
 CHILD = """
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from abuse_triage.model.settings import Settings
 from abuse_triage.service.sender import run_sender
@@ -388,13 +388,14 @@ class Never:
     def wait(self, timeout): return False
 
 settings = Settings.model_validate_json(sys.argv[1])
-run_sender(settings, open_store(Path(sys.argv[2])), Never(), now=lambda: datetime(2026, 11, 21, 9, 30, tzinfo=UTC))
+now = datetime.fromisoformat(sys.argv[3])
+run_sender(settings, open_store(Path(sys.argv[2])), Never(), now=lambda: now)
 """
 
 
-def killed_at(failpoint: str, settings: Settings, path: Path) -> None:
+def killed_at(failpoint: str, settings: Settings, path: Path, at: datetime = NOW) -> None:
     """Run a sender in a process of its own until its failpoint kills it."""
-    command = (sys.executable, "-c", CHILD, settings.model_dump_json(), str(path))
+    command = (sys.executable, "-c", CHILD, settings.model_dump_json(), str(path), at.isoformat())
     environment = {**os.environ, "ABUSE_TRIAGE_FAILPOINT": failpoint}
     assert -signal.SIGKILL == subprocess.run(command, env=environment, timeout=60, check=False).returncode
 
