@@ -9,7 +9,8 @@ from datetime import datetime
 from abuse_triage.indicators.refang import defang_text
 from abuse_triage.indicators.scope import Constituency
 from abuse_triage.mail import automatic, thread
-from abuse_triage.mail.compose import written_address
+from abuse_triage.mail.addressee import Addressee
+from abuse_triage.mail.origin import Origin
 from abuse_triage.model.decision import Priority, Verdict
 from abuse_triage.model.message import Arrival
 from abuse_triage.model.report import Reading, Scope
@@ -41,13 +42,17 @@ _SUMMARY = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knowledge:
-    """One generation of what decisions are made with; `secret` signs our Message-IDs."""
+    """One generation of what decisions are made with.
+
+    `secret` signs our Message-IDs; `robots` are addresses and domains that are never answered.
+    """
 
     settings: Settings
     ruleset: Ruleset
     constituency: Constituency
     secret: bytes
     wording: Wording = SHIPPED
+    robots: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,8 @@ class Decision:
     scopes: tuple[Scope, ...]
     refusal: automatic.Refusal | None
     mailbox: Mailbox
+    origin: Origin
+    addressee: Addressee
 
 
 def outcome(
@@ -85,7 +92,7 @@ def outcome(
         kind = OutcomeKind.JOINED
     elif verdict.parked:
         kind = OutcomeKind.PARKED
-    refused = _refused(arrival, decision, relation, knowledge.settings, kind)
+    refused = _refused(decision, relation, knowledge.settings, kind)
     lacking = missing(reading)
     outgoing = (
         ()
@@ -114,13 +121,17 @@ def outcome(
             ScopedIndicator(kind=indicator.kind, value=indicator.value, registrable=indicator.registrable, scope=scope)
             for indicator, scope in zip(reading.indicators, decision.scopes, strict=True)
         ),
-        journal=(*_journal(kind, verdict, relation, refused, now), *told),
+        journal=(*_journal(kind, decision, relation, refused, now), *told),
         outgoing=(*outgoing, *notices),
-        participants=tuple(
-            dict.fromkeys(address for address in (arrival.envelope.sender, reading.sender.email) if address)
-        ),
+        participants=_participants(arrival, decision.origin),
         refused=refused,
+        undeliverable=undeliverable(reading, knowledge),
     )
+
+
+def undeliverable(reading: Reading, knowledge: Knowledge) -> tuple[str, ...]:
+    """Return the Message-IDs of mails of ours that a message reports as failed; those of others are left out."""
+    return tuple(one for one in reading.returned if thread.is_own(one, knowledge.secret))
 
 
 def quarantine(
@@ -198,7 +209,13 @@ def _summary(subject: str) -> str:
     return defang_text(subject)[:_SUMMARY]
 
 
-def _refused(arrival: Arrival, decision: Decision, relation: Relation, settings: Settings, kind: OutcomeKind) -> str:
+def _participants(arrival: Arrival, origin: Origin) -> tuple[str, ...]:
+    """Return who wrote; the addresses that a list of our own put in their place are nobody's."""
+    return_path = "" if origin.own_list else arrival.envelope.sender
+    return tuple(dict.fromkeys(address for address in (return_path, origin.writer.email) if address))
+
+
+def _refused(decision: Decision, relation: Relation, settings: Settings, kind: OutcomeKind) -> str:
     """Say why no acknowledgement goes out; "" where one does."""
     reasons = (
         (decision.refusal is not None, decision.refusal.reason if decision.refusal else ""),
@@ -207,7 +224,7 @@ def _refused(arrival: Arrival, decision: Decision, relation: Relation, settings:
         (bool(decision.verdict.parked), f"it would be parked now: {decision.verdict.parked}"),
         (not decision.verdict.acknowledge, "a rule asks for no acknowledgement"),
         (not settings.reply.enabled, "acknowledgements are switched off"),
-        (not written_address(arrival.envelope.sender), "the envelope sender is no address that a header can hold"),
+        (not decision.addressee.address, decision.addressee.reason),
     )
     return next((reason for applies, reason in reasons if applies), "")
 
@@ -236,11 +253,13 @@ def _acknowledgement(
         response=max(settings.tickets.response.values()),
         message_id=thread.own_id("ack", arrival.id, knowledge.secret, settings.reply.message_id_domain),
         sender=settings.reply.sender or decision.mailbox.address,
-        recipient=arrival.envelope.sender,
+        recipient=decision.addressee.address,
         date=now,
         in_reply_to=reading.message_id,
         references=reading.references or reading.in_reply_to,
         incident_address=incident_address(settings.mailbox),
+        their_number=decision.origin.number,
+        proven=decision.addressee.proven,
         dsa_notice=settings.reply.dsa_notice,
         wording=knowledge.wording,
     )
@@ -293,6 +312,7 @@ def _stored_facts(reading: Reading, decision: Decision, lacking: tuple[str, ...]
                 for attachment in reading.attachments
             ],
             "omitted_indicators": reading.omitted,
+            "authentication": _authentication(decision.origin),
             "defects": reading.defects,
             "limits": reading.limits,
         },
@@ -300,15 +320,32 @@ def _stored_facts(reading: Reading, decision: Decision, lacking: tuple[str, ...]
     )
 
 
+def _authentication(origin: Origin) -> dict[str, str | bool]:
+    """Tell what is proven about the sender, and by whose word."""
+    proof = origin.proof
+    return {
+        "by": str(origin.witness),
+        "spf": proof.spf,
+        "dkim": proof.dkim,
+        "dmarc": proof.dmarc,
+        "aligned": proof.aligned,
+        "forged": proof.forged,
+        "contact": origin.contact.name if origin.contact else "",
+        "their_number": origin.number,
+    }
+
+
 def _journal(
-    kind: OutcomeKind, verdict: Verdict, relation: Relation, refused: str, now: datetime
+    kind: OutcomeKind, decision: Decision, relation: Relation, refused: str, now: datetime
 ) -> tuple[JournalEntry, ...]:
     """Write down what happened; a parked message has no ticket, and its reasons stand with the message."""
     if kind is OutcomeKind.PARKED:
         return ()
+    verdict = decision.verdict
     decided = f"{verdict.category} {verdict.type} {verdict.tlp.label} {verdict.priority.upper()}: {verdict.reason}"
     lines = [("opened" if kind is OutcomeKind.OPENED else "joined", relation.reason), ("classified", decided)]
     if relation.reopens:
         lines.append(("reopened", relation.reason))
-    lines.append(("not acknowledged", refused) if refused else ("acknowledgement queued", "to the envelope sender"))
+    answered = decision.addressee.reason + ("" if decision.addressee.proven else "; the sender is not proven")
+    lines.append(("not acknowledged", refused) if refused else ("acknowledgement queued", answered))
     return tuple(JournalEntry(at=now, actor=ACTOR, action=action, detail=detail) for action, detail in lines)

@@ -7,23 +7,26 @@ from datetime import datetime
 from abuse_triage import reports
 from abuse_triage.indicators import names
 from abuse_triage.indicators.extract import extract
-from abuse_triage.mail import authentication, automatic, peers, thread
+from abuse_triage.mail import automatic, thread
+from abuse_triage.mail.addressee import addressee
 from abuse_triage.mail.decode import decode
+from abuse_triage.mail.origin import Origin, origin, own_addresses
+from abuse_triage.model.decision import Verdict
 from abuse_triage.model.message import Address, Arrival, Authentication, Place
 from abuse_triage.model.report import Reading
-from abuse_triage.model.settings import LimitSettings, Settings
+from abuse_triage.model.settings import LimitSettings
 from abuse_triage.model.ticket import (
     Outcome,
     RelationKeys,
     Relations,
     TicketRef,
 )
-from abuse_triage.outcomes import Decision, Knowledge, mailbox_of, outcome
+from abuse_triage.outcomes import Decision, Knowledge, mailbox_of, outcome, undeliverable
 from abuse_triage.reports.bounce import returned
 from abuse_triage.reports.marking import markings
 from abuse_triage.reports.reading import fingerprint, texts
 from abuse_triage.rules.evaluate import evaluate
-from abuse_triage.rules.facts import Facts, facts_of
+from abuse_triage.rules.facts import facts_of
 from abuse_triage.tickets.relate import relate
 
 
@@ -54,16 +57,23 @@ def read(raw: bytes, limits: LimitSettings) -> Reading:
     )
 
 
-def keys(reading: Reading, arrival: Arrival, knowledge: Knowledge) -> RelationKeys:
-    """Name what may connect a message with tickets; ids that we did not sign are left out."""
+def keys(
+    reading: Reading, arrival: Arrival, knowledge: Knowledge, *, checked: Authentication | None = None
+) -> RelationKeys:
+    """Name what may connect a message with tickets; ids that we did not sign are left out. `checked` as in `judge`."""
     settings = knowledge.settings
-    answered = dict.fromkeys((*reading.in_reply_to, *reversed(reading.references)))
+    number_format, prefix = settings.tickets.number, settings.team.ticket_prefix
+    named = (*reading.in_reply_to, *reversed(reading.references), *reading.returned, reading.message_id)
+    subject = thread.ticket_numbers(reading.subject, number_format, prefix)
+    address = thread.detail_numbers(arrival.envelope.details, number_format, prefix)
+    who = _origin(reading, knowledge, checked)
     return RelationKeys(
-        our_message_ids=tuple(own for own in answered if thread.is_own(own, knowledge.secret)),
-        numbers=thread.ticket_numbers(reading.subject, settings.tickets.number, settings.team.ticket_prefix),
+        our_message_ids=tuple(own for own in dict.fromkeys(named) if thread.is_own(own, knowledge.secret)),
+        numbers=tuple(dict.fromkeys((*subject, *address))),
         fingerprint=reading.fingerprint,
         sender=arrival.envelope.sender,
         since=arrival.received_at - settings.tickets.duplicate_window,
+        peer=f"{who.contact.name} {who.number}" if who.contact and who.number else "",
     )
 
 
@@ -79,20 +89,26 @@ def judge(
     """Look up what is known offline and let the rules decide.
 
     `checked` is what our own check of SPF, DKIM and DMARC found; it counts where no MTA of ours is believed. `promoted`
-    says that a person took the message for a report: no rule parks it then.
+    says that a person took the message for a report: it is not parked then.
     """
     settings = knowledge.settings
-    proof = _proof(reading, settings, checked)
-    contact = peers.contact_of(reading.sender, settings.contact, proof)
+    who = _origin(reading, knowledge, checked)
     mailbox = mailbox_of(settings, arrival)
     refusal = automatic.refusal(
         reading.headers,
         reading.content_type,
-        reading.sender,
+        who.writer,
         arrival.envelope,
-        own_addresses=_own_addresses(settings),
+        own_addresses=own_addresses(settings),
         part_types=reading.part_types,
         text=reading.report.new_text or reading.report.text,
+        circumstances=automatic.Circumstances(
+            own_message=thread.is_own(reading.message_id, knowledge.secret),
+            answers_us=bool(keys.our_message_ids or keys.numbers),
+            team=who.team,
+            own_list=who.own_list,
+            robots=knowledge.robots,
+        ),
     )
     scopes = tuple(knowledge.constituency.of(indicator) for indicator in reading.indicators)
     facts = facts_of(
@@ -102,8 +118,8 @@ def judge(
         mailbox=mailbox.address,
         mailbox_kind=mailbox.kind,
         automatic_kind=refusal.kind if refusal else "",
-        authentication=proof,
-        contact=contact,
+        authentication=who.proof,
+        contact=who.contact,
         truncated=arrival.truncated,
         answers_ours=bool(keys.our_message_ids),
         mentions_ticket=bool(keys.numbers),
@@ -119,7 +135,24 @@ def judge(
     )
     if promoted:
         verdict = replace(verdict, reason=f"{verdict.reason}; a person took it for a report")
-    return Decision(facts=facts, verdict=verdict, scopes=scopes, refusal=refusal, mailbox=mailbox)
+    elif refusal is not None and refusal.parks:
+        verdict = _park(verdict, refusal.reason)
+    return Decision(
+        facts=facts,
+        verdict=verdict,
+        scopes=scopes,
+        refusal=refusal,
+        mailbox=mailbox,
+        origin=who,
+        addressee=addressee(
+            arrival.envelope.sender,
+            who.writer,
+            who.proof,
+            names.organisation,
+            over_own_list=bool(who.own_list),
+            rewritten=who.rewritten,
+        ),
+    )
 
 
 def decide(
@@ -140,13 +173,19 @@ def decide(
     `checked` and `promoted` are those of `judge`.
     """
     decision = judge(reading, arrival, keys, knowledge, checked=checked, promoted=promoted)
+    refusal = decision.refusal
     relation = relate(
         relations=relations,
-        automatic=decision.refusal is not None,
-        authenticated_from=_authenticated(reading, decision.facts),
+        automatic=refusal.kind if refusal and not refusal.by_person else "",
+        authenticated_from=decision.origin.proven_writer,
         sender=arrival.envelope.sender,
         previous=previous,
     )
+    came_back = undeliverable(reading, knowledge)
+    if came_back and relation.joins is None and not promoted:
+        kinds = ", ".join(sorted({thread.kind_of(own) for own in came_back}))
+        reason = f"it reports that mail of ours which belongs to no ticket ({kinds}) could not be delivered"
+        decision = replace(decision, verdict=_park(decision.verdict, reason))
     return outcome(
         reading,
         arrival,
@@ -161,23 +200,17 @@ def decide(
     )
 
 
-def _proof(reading: Reading, settings: Settings, checked: Authentication | None) -> Authentication:
-    """Say what is proven about the sender: by our own MTA where one is configured, else by our own check."""
-    trusted = settings.authentication.authserv_id
-    if not trusted:
-        return checked or Authentication()
-    domain = names.canonical(reading.sender.domain)
-    return authentication.results(reading.headers, trusted, domain, names.organisation)
-
-
-def _own_addresses(settings: Settings) -> frozenset[str]:
-    return frozenset(
-        address.lower()
-        for address in (*(mailbox.address for mailbox in settings.mailbox), settings.reply.sender)
-        if address
+def _origin(reading: Reading, knowledge: Knowledge, checked: Authentication | None) -> Origin:
+    return origin(
+        reading.headers,
+        reading.subject,
+        reading.sender,
+        knowledge.settings,
+        checked=checked,
+        canonical=names.canonical,
+        organisation=names.organisation,
     )
 
 
-def _authenticated(reading: Reading, facts: Facts) -> str:
-    """Return the From address where its domain is proven; "" otherwise."""
-    return reading.sender.email if facts["auth.aligned"] else ""
+def _park(verdict: Verdict, reason: str) -> Verdict:
+    return replace(verdict, parked=reason, reason=f"parked: {reason}", acknowledge=False)

@@ -80,6 +80,11 @@ def results(
     )
 
 
+def speaks(headers: Sequence[Header], authserv_id: str) -> bool:
+    """Tell whether there is a field of our own MTA at all."""
+    return next(_own(headers, authserv_id.strip().lower()), None) is not None
+
+
 def _own(headers: Sequence[Header], own: str) -> Iterator[list[_Statement]]:
     """Yield what the fields with our own id say that stand together on top."""
     begun = False

@@ -1,9 +1,10 @@
-"""Threads: signed Message-IDs of our own that can be recognised without asking anybody, and numbers in subjects."""
+"""Threads: signed Message-IDs of our own that can be recognised without asking anybody, and numbers of tickets."""
 
 import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from string import Formatter
 
@@ -48,6 +49,11 @@ def is_own(message_id: str, secret: bytes) -> bool:
     return hmac.compare_digest(signature, _digest(secret, "id", left, domain))
 
 
+def kind_of(own: str) -> str:
+    """Return the kind that `own_id` was given, of an id for which `is_own` holds."""
+    return own.partition(".")[0].lower()
+
+
 def ticket_numbers(subject: str, number_format: str, prefix: str) -> tuple[str, ...]:
     """Return the ticket numbers that a subject mentions, as they are written on tickets, in order, each once.
 
@@ -60,13 +66,28 @@ def ticket_numbers(subject: str, number_format: str, prefix: str) -> tuple[str, 
         number_format: `settings.tickets.number`; the settings have checked that year and sequence stand in it once.
         prefix: `settings.team.ticket_prefix`.
     """
-    found: dict[str, None] = {}
-    for match in _pattern(number_format, prefix).finditer(subject[:_MAX_SUBJECT]):
+    found = _pattern(number_format, prefix).finditer(subject[:_MAX_SUBJECT])
+    return _unique(found, number_format, prefix)
+
+
+def detail_numbers(details: Sequence[str], number_format: str, prefix: str) -> tuple[str, ...]:
+    """Return the ticket numbers that plus-addresses name, as `ticket_numbers` does: "abuse+EXAMPLE#2026-000123@…".
+
+    `details` are what stood behind the "+", each of which has to be a number as a whole, in any case. Marks between its
+    parts may be "-" or "." instead, because few people and programs write "#" in an address.
+    """
+    pattern = _pattern(number_format, prefix, in_address=True)
+    return _unique((match for one in details if (match := pattern.fullmatch(one))), number_format, prefix)
+
+
+def _unique(found: Iterator[re.Match[str]], number_format: str, prefix: str) -> tuple[str, ...]:
+    numbers: dict[str, None] = {}
+    for match in found:
         number = number_format.format(prefix=prefix, year=int(match["year"]), sequence=int(match["sequence"]))
-        found[number] = None
-        if len(found) == _MAX_NUMBERS:
+        numbers[number] = None
+        if len(numbers) == _MAX_NUMBERS:
             break
-    return tuple(found)
+    return tuple(numbers)
 
 
 def _digest(secret: bytes, *parts: str) -> str:
@@ -76,12 +97,12 @@ def _digest(secret: bytes, *parts: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _pattern(number_format: str, prefix: str) -> re.Pattern[str]:
+def _pattern(number_format: str, prefix: str, *, in_address: bool = False) -> re.Pattern[str]:
     """Turn the format into a pattern; every repetition in it is bounded, so that it takes linear time."""
     pieces: list[str] = []
     for literal, name, _, _ in Formatter().parse(number_format):
         if literal:
-            pieces.append(re.escape(literal))
+            pieces.append("".join(map(_mark, literal)) if in_address else re.escape(literal))
         if name is None:
             continue
         if name == "prefix":
@@ -89,4 +110,9 @@ def _pattern(number_format: str, prefix: str) -> re.Pattern[str]:
         else:
             digits = "{4}" if name == "year" else f"{{1,{_MAX_SEQUENCE_DIGITS}}}"
             pieces.append(rf"(?P<{name}>\d{digits})")
-    return re.compile(r"(?<![\w.-])" + "[ \t]?".join(pieces) + r"(?!\d)", re.IGNORECASE | re.ASCII)
+    blank = "" if in_address else "[ \t]?"
+    return re.compile(r"(?<![\w.-])" + blank.join(pieces) + r"(?!\d)", re.IGNORECASE | re.ASCII)
+
+
+def _mark(character: str) -> str:
+    return character if character.isalnum() else f"[{re.escape(character)}.-]"

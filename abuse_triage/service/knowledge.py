@@ -9,7 +9,7 @@ from abuse_triage.service.templates import wording_of
 
 
 def knowledge_of(settings: Settings) -> Knowledge:
-    """Build one generation; raises `ConfigError` with every problem in the rules, or `TriageError` for the secret."""
+    """Build one generation; raises `ConfigError` with every problem in rules or lists, `TriageError` for the secret."""
     files, taxonomy = config.rule_files(settings)
     return Knowledge(
         settings=settings,
@@ -17,4 +17,5 @@ def knowledge_of(settings: Settings) -> Knowledge:
         constituency=Constituency(settings.scope),
         secret=config.secret(settings),
         wording=wording_of(settings),
+        robots=config.robots(settings),
     )

@@ -22,24 +22,33 @@ class Relation:
     acknowledge: bool
 
 
+_OF_OURS = {
+    "bounce": "it reports on the delivery of a mail of ours",
+    "loop": "it is a mail of ours that came back, or answers one",
+}
+"""What a machine's message has to do with the mail of ours that it names, by kind."""
+
+
 def relate(
     *,
     relations: Relations,
-    automatic: bool,
+    automatic: str,
     authenticated_from: str,
     sender: str,
     previous: TicketRef | None,
 ) -> Relation:
     """Decide by what can be proven; a number in the subject alone opens no door, because numbers can be guessed.
 
-    In this order: the ticket that the message already had; the ticket of a mail of ours that it answers (the signed
-    Message-ID was told to the people on the ticket only); the ticket that the subject names, if From is proven to be
-    one of its participants; the ticket of the same content from the same envelope sender. Otherwise it is a new ticket,
-    linked to the one that the subject names and to that of another reporter with the same content.
+    In this order: the ticket that the message already had; the ticket of a mail of ours that it answers, reports on or
+    is (the signed Message-ID was told to the people on the ticket only); the ticket that the subject or the address
+    names, if From is proven to be one of its participants; the ticket to which a proven contact gave the same number of
+    theirs; the ticket of the same content from the same envelope sender. Otherwise it is a new ticket, linked to the
+    one that it names and to that of another reporter with the same content.
 
     Args:
         relations: what the store knows about the message's keys.
-        automatic: True where a robot wrote it; it then joins silently, and never reopens anything.
+        automatic: which kind of robot wrote it ("bounce", "auto-reply", "loop" …), "" for a person; a robot's joins
+            silently, and never reopens anything.
         authenticated_from: bare address of From where authentication proved it, else "".
         sender: envelope sender, "" for the null reverse-path, which cannot be answered.
         previous: the ticket that this same message was given before, when it is tried again.
@@ -53,18 +62,18 @@ def relate(
             acknowledge=bool(sender),
         )
     if relations.answered is not None:
-        return _join(relations.answered, "it answers a mail of ours", automatic=automatic)
+        return _join(relations.answered, _OF_OURS.get(automatic, "it answers a mail of ours"), automatic=automatic)
     if relations.tagged is not None and _is_participant(authenticated_from, relations.tagged):
-        return _join(
-            relations.tagged, "its subject names the ticket and its From is a proven participant", automatic=automatic
-        )
+        return _join(relations.tagged, "it names the ticket, and its From is a proven participant", automatic=automatic)
+    if relations.peer is not None:
+        return _join(relations.peer, "a proven contact gave it the same number of theirs", automatic=automatic)
     if relations.same_sender is not None:
         return _join(relations.same_sender, "the same content came from the same sender before", automatic=automatic)
     links: dict[int, TicketRef] = {}
     reasons = []
     if relations.tagged is not None:
         links[relations.tagged.id] = relations.tagged
-        reasons.append("its subject names a ticket, but its From is not a proven participant of that")
+        reasons.append("it names a ticket, but its From is not a proven participant of that")
     if relations.same_content is not None:
         links[relations.same_content.id] = relations.same_content
         reasons.append("another sender reported the same content before")
@@ -77,10 +86,10 @@ def relate(
     )
 
 
-def _join(ticket: TicketRef, reason: str, *, automatic: bool) -> Relation:
+def _join(ticket: TicketRef, reason: str, *, automatic: str) -> Relation:
     reopens = not ticket.state.open and not automatic
     if automatic:
-        reason += "; an automatic reply joins silently"
+        reason += "; what a machine sent joins silently"
     elif reopens:
         reason += f"; the ticket was {ticket.state} and is open again"
     return Relation(joins=ticket, reopens=reopens, links=(), reason=reason, acknowledge=False)

@@ -16,7 +16,7 @@ def ticket(number: int, state: TicketState = TicketState.NEW, participants: tupl
 def related(
     relations: Relations | None = None,
     *,
-    automatic: bool = False,
+    automatic: str = "",
     authenticated_from: str = "",
     sender: str = ANA,
     previous: TicketRef | None = None,
@@ -95,7 +95,7 @@ def test_a_match_reopens_what_was_finished(state: TicketState, name: str) -> Non
     reopened = related(relations, authenticated_from=ANA)
     assert (ticket(5, state), True) == (reopened.joins, reopened.reopens)
     assert f"the ticket was {state} and is open again" in reopened.reason
-    silent = related(relations, authenticated_from=ANA, automatic=True)
+    silent = related(relations, authenticated_from=ANA, automatic="auto-reply")
     assert (ticket(5, state), False, False) == (silent.joins, silent.reopens, silent.acknowledge)
     assert "joins silently" in silent.reason
 

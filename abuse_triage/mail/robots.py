@@ -1,0 +1,113 @@
+"""Addresses behind which nobody sits: by what they are called, and by a list.
+
+Two questions are told apart. An address of a robot is never answered, wherever it stands. A return path that only
+takes bounces (VERP, list owners, mailing services) says nothing about who wrote: From does (RFC 3834 section 4).
+"""
+
+import re
+from collections.abc import Iterator
+
+_NAMES = frozenset((
+    "mailer-daemon", "mailerdaemon", "mail-daemon", "maildaemon", "mdaemon", "daemon", "postmaster", "nobody", "null",
+    "listserv", "majordomo", "autoreply", "auto-reply", "autoresponder", "auto-responder", "autoresposta",
+))  # fmt: skip
+_NEVER_READ = ("noreply", "donotreply", "dontreply", "noresponder", "naoresponder", "naoresponda", "nepasrepondre")
+_MARKS = {ord(mark): None for mark in "-_."}
+_SEPARATOR = re.compile(r"[-+._=/]")
+_FORWARDED = re.compile(r"(?:.{1,100}\+)?srs([01]?)[=+-](.{1,250})", re.DOTALL)
+"""SRS: what a forwarder makes of a return path; it takes what is sent there back to the first sender."""
+_TAGGED = re.compile(r"(?:prvs=|btv1==)(?:[^=/]{1,20}==?)?([^/]{1,200})(?:/[^/]{1,20})?", re.DOTALL)
+"""BATV: a person's address with a tag that proves bounces to be real; what is sent there arrives."""
+_RECIPIENT = re.compile(r"[^=]=(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}(?![a-z0-9.-])")
+"""VERP: somebody else's address inside, with "=" for "@"."""
+_NUMBERED = re.compile(r"-return-[0-9]{1,12}|\+bnc[a-z0-9_-]{8}")
+"""ezmlm and Google Groups count their mails in the return path."""
+_SES = re.compile(r"[0-9a-f]{16}-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}-[0-9]{6}")
+"""Amazon SES, also below a domain of the customer's own."""
+_HOST = re.compile(r"bounces?|bnc[0-9]{0,3}")
+"""Labels of hosts that mailing services use for bounces only."""
+_SERVICES = ("amazonses.com",)
+_LONGEST = 320
+
+
+def is_robot(address: str) -> bool:
+    """Tell whether an address, in lower case, is a robot's or one that nobody reads; abuse@ or root@ may be people's.
+
+    What a forwarder, BATV or subaddressing add is looked through.
+    """
+    name = _first(_local(address)).partition("+")[0].partition("=")[0]
+    bare = name.translate(_MARKS)
+    return name in _NAMES or name.startswith("mailer-daemon") or any(word in bare for word in _NEVER_READ)
+
+
+def takes_bounces(address: str) -> bool:
+    """Tell whether an address, in lower case, is a return path of a list or mailing system, not of whoever wrote.
+
+    A forwarder's rewritten return path (SRS) counts as what is inside it: the forwarder sends the answer back there.
+    """
+    local, _, domain = address[:_LONGEST].rpartition("@")
+    if any(_HOST.fullmatch(label) for label in domain.split(".")[:-2]) or domain.endswith(_SERVICES):
+        return True
+    if _SES.fullmatch(local):
+        return True
+    if forwarded := _FORWARDED.fullmatch(local):
+        local = _inside(forwarded[1], forwarded[2])
+        if not local:
+            return True
+    else:
+        local = _first(local)
+        if _RECIPIENT.search(local):
+            return True
+    return is_owner(local)
+
+
+def is_owner(local: str) -> bool:
+    """Tell whether a local part, in lower case, is that of a list's owner or of a handler of bounces."""
+    return (
+        local.startswith("owner-")
+        or local.partition("+")[0].endswith(("-owner", "-request"))
+        or _NUMBERED.search(local) is not None
+        or any(word.rstrip("0123456789") == "bounce" or word.endswith("bounces") for word in _SEPARATOR.split(local))
+    )
+
+
+def is_listed(address: str, known: frozenset[str]) -> bool:
+    """Tell whether an address, in lower case, or its domain or one above that is on a list of addresses and domains.
+
+    An address on the list stands for its subaddresses too: what is behind "+" does not count.
+    """
+    if not known or not address:
+        return False
+    local, _, domain = address.rpartition("@")
+    return (
+        address in known
+        or f"{local.partition('+')[0]}@{domain}" in known
+        or any(zone in known for zone in _zones(domain))
+    )
+
+
+def _zones(domain: str) -> Iterator[str]:
+    while domain:
+        yield domain
+        domain = domain.partition(".")[2]
+
+
+def _local(address: str) -> str:
+    return address[:_LONGEST].rpartition("@")[0] or address[:_LONGEST]
+
+
+def _first(local: str) -> str:
+    """Return the local part of whoever wrote, out of SRS and BATV."""
+    if forwarded := _FORWARDED.fullmatch(local):
+        local = _inside(forwarded[1], forwarded[2]) or local
+    if tagged := _TAGGED.fullmatch(local):
+        local = tagged[1]
+    return local
+
+
+def _inside(form: str, rest: str) -> str:
+    """Return the local part that SRS0 "hash=time=domain=local" or SRS1 "hash=forwarder==hash=…" holds, "" for none."""
+    if form == "1":
+        rest = rest.partition("=")[2].partition("=")[2].lstrip("=+-")
+    pieces = rest.split("=", 3)
+    return pieces[3] if len(pieces) == 4 else ""
