@@ -334,6 +334,9 @@ class Outbox(Protocol):
     def mails(self, states: tuple[MailState, ...], limit: int) -> list[StoredMail]:
         """List mails, newest first; () means every state."""
 
+    def content(self, mail_id: int) -> bytes:
+        """Return a whole mail as it is queued or was sent; raises `NotFoundError`."""
+
     def resend(self, mail_id: int, actor: str, now: datetime) -> None:
         """Queue a mail again that is "delivery-unknown", "failed" or "undeliverable".
 

@@ -215,3 +215,14 @@ def test_two_mails_of_one_ticket(store: Store) -> None:
         ("ack.a@example.pt", "ana@example.org"),
         ("ack.b@example.pt", "soc@example.org"),
     ]
+
+
+def test_a_mail_can_be_read_whatever_became_of_it(store: Store) -> None:
+    """The whole mail is there before and after it was sent; there is none that was not queued."""
+    open_ticket(store)
+    before = store.content(1)
+    store.sending(1, NOON)
+    store.sent(1, LATER, "250 ok")
+    assert before == store.content(1) == acknowledgement().numbered(only(store).ticket)
+    with pytest.raises(NotFoundError, match="there is no mail 2"):
+        store.content(2)

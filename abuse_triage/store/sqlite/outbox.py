@@ -101,6 +101,14 @@ class Outbox(Connected):
         with self._db.reading():
             return [stored_mail(row) for row in self._db.all(sql, *states, limit)]
 
+    def content(self, mail_id: int) -> bytes:
+        """Return a whole mail as it is queued or was sent."""
+        with self._db.reading():
+            row = self._db.one("SELECT content FROM outbox WHERE id = ?", mail_id)
+        if row is None:
+            raise NotFoundError(f"there is no mail {mail_id}")
+        return bytes(row[0])
+
     def resend(self, mail_id: int, actor: str, now: datetime) -> None:
         """Queue a mail again that may not have arrived, due at once; its attempts are kept, and so is its payment."""
         with self._db.writing():
