@@ -130,7 +130,7 @@ class Decider:
 
     def _decide(self, read: _Read) -> Outcome:
         claimed = read.claimed
-        keys = pipeline.keys(read.reading, claimed.arrival, self._knowledge)
+        keys = pipeline.keys(read.reading, claimed.arrival, self._knowledge, checked=read.checked)
         return pipeline.decide(
             read.reading,
             claimed.arrival,
