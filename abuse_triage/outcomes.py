@@ -26,7 +26,7 @@ from abuse_triage.model.ticket import (
     TicketDraft,
     TicketRef,
 )
-from abuse_triage.replies.acknowledgement import acknowledge, incident_address
+from abuse_triage.replies.acknowledgement import acknowledge, incident_address, promised
 from abuse_triage.replies.missing import asked, missing
 from abuse_triage.replies.notice import notice, reasons
 from abuse_triage.replies.wording import SHIPPED, Wording
@@ -250,7 +250,7 @@ def _acknowledgement(
         tlp_marked=verdict.tlp_marked,
         missing=asked(lacking, verdict.category, verdict.type),
         received_at=arrival.received_at,
-        response=max(settings.tickets.response.values()),
+        response=promised(settings.tickets.response),
         message_id=thread.own_id("ack", arrival.id, knowledge.secret, settings.reply.message_id_domain),
         sender=settings.reply.sender or decision.mailbox.address,
         recipient=decision.addressee.address,

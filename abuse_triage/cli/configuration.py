@@ -113,7 +113,7 @@ def create(folder: Path, settings: Settings) -> None:
 @json_option
 @pass_state
 def check_config(state: State, as_json: bool) -> None:
-    """Print every problem of the configuration, the rules and the templates.
+    """Print every problem of configuration, rules and templates.
 
     One line each, `file: key: problem`; exit code 78 where there is one.
     """

@@ -14,7 +14,7 @@ from abuse_triage.logs import escape
 
 COMMANDS = {
     "init": ("configuration:init", "Write a first configuration."),
-    "check-config": ("configuration:check_config", "Print every problem of the configuration and the rules."),
+    "check-config": ("configuration:check_config", "Print every problem of configuration, rules and templates."),
     "print-config": ("configuration:print_config", "Print the configuration that holds."),
     "serve": ("serve:serve", "Run the daemon in the foreground."),
     "ingest": ("ingest:ingest", "Take in mail from files, as if it had been sent."),
@@ -22,6 +22,7 @@ COMMANDS = {
     "ticket": ("tickets:ticket", "List and show tickets."),
     "message": ("messages:message", "List, show and retry incoming messages."),
     "mail": ("mails:mail", "List outgoing mail, and release what may not have arrived."),
+    "reply": ("replies:reply", "Show what reporters get."),
     "digest": ("digest:digest", "Show the digest that handlers would get now."),
     "status": ("status:status", "Count what waits, and since when."),
     "tour": ("tour:tour", "Run everything in one folder and show each message's way."),

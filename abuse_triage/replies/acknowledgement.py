@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from abuse_triage.mail.compose import compose
-from abuse_triage.model.decision import TicketKind, Tlp
+from abuse_triage.model.decision import Priority, TicketKind, Tlp
 from abuse_triage.model.report import Kind
 from abuse_triage.model.settings import Mailbox, Team
 from abuse_triage.model.ticket import NUMBER_PLACEHOLDER, MailKind, Outgoing
@@ -60,8 +60,7 @@ def acknowledge(
         tlp_marked: True where it comes from a marking, False where it is our default.
         missing: codes from `missing.asked`.
         received_at: when the message arrived, aware.
-        response: how long a person has to read it. The same for every reporter, whatever the ticket's priority: that is
-            our judgement of a claim nobody has verified, and telling it would teach which words raise it.
+        response: within what time a person reads it, from `promised`.
         message_id: ours, bare, from `thread.own_id`.
         sender: bare address in From.
         recipient: bare address; `compose.written_address` must be able to write it, else `ValueError`.
@@ -117,6 +116,15 @@ def acknowledge(
         answers=in_reply_to,
         language=languages[0],
     )
+
+
+def promised(response: Mapping[Priority, timedelta]) -> timedelta:
+    """Return within what time every reporter is told that a person reads the report: the longest that any ticket has.
+
+    Tickets of a higher priority are due earlier (`tickets.response`), but the priority is our judgement of a claim that
+    nobody has verified yet: a promise that depends on it could not be kept, and would teach which words raise it.
+    """
+    return max(response.values())
 
 
 def incident_address(mailboxes: Iterable[Mailbox]) -> str:

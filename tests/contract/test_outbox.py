@@ -223,6 +223,6 @@ def test_a_mail_can_be_read_whatever_became_of_it(store: Store) -> None:
     before = store.content(1)
     store.sending(1, NOON)
     store.sent(1, LATER, "250 ok")
-    assert before == store.content(1) == acknowledgement().numbered(only(store).ticket)
+    assert before == store.content(1) == acknowledgement("m1").numbered(only(store).ticket)
     with pytest.raises(NotFoundError, match="there is no mail 2"):
         store.content(2)
