@@ -44,7 +44,7 @@ class View:
     Facts of a wrong type are read as well as can be and never raise.
     """
 
-    __slots__ = ("_engines", "_facts", "_folded", "_found", "_texts", "_triggers")
+    __slots__ = ("_engines", "_facts", "_folded", "_found", "_texts")
 
     def __init__(self, engines: Mapping[Look, Engine], facts: Facts) -> None:
         """Take the facts; the mapping is copied."""
@@ -53,7 +53,6 @@ class View:
         self._texts: dict[str, str] = {}
         self._folded: dict[str, str] = {}
         self._found: dict[Look, Mapping[int, str]] = {}
-        self._triggers: Sequence[Trigger] | None = None
 
     def add(self, facts: Facts) -> None:
         """Add decision facts; those that were there before are kept."""
@@ -107,13 +106,6 @@ class View:
                 return self.folded(name)
             case _, name:
                 return words(self.folded(name).replace("\n", " "))
-
-    def triggers(self) -> Sequence[Trigger]:
-        """Return everything that is found in the message; decision facts are not looked at."""
-        if self._triggers is None:
-            looks = [look for look in self._engines if not look[1].startswith(DECISION)]
-            self._triggers = [(look, number) for look in looks for number in self.found(look)]
-        return self._triggers
 
 
 class Condition(Protocol):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic
 
 from abuse_triage.model.decision import Phase
-from abuse_triage.rules.conditions import Because, Condition, Engine, Look, Trigger, View
+from abuse_triage.rules.conditions import Because, Condition, Engine, Look, View
 from abuse_triage.rules.schema import ClassifyThen, Decide, Example, GateThen, MarkThen, RouteThen, Then
 from abuse_triage.rules.taxonomy import Taxonomy
 
@@ -44,20 +44,20 @@ class Rules(Generic[Then]):
     """The rules of one phase, in the order in which they are asked.
 
     Most rules need a word or pattern that few messages have: only those are asked whose words were found, and those
-    that need none.
+    that need none. What is looked for only to make sure that it is not there is searched when such a rule is asked.
     """
 
     def __init__(self, rules: Iterable[Rule[Then]]) -> None:
         """Take the rules and note what each of them needs."""
         self._rules: tuple[Rule[Then], ...] = tuple(rules)
         self._always: list[int] = []
-        self._triggered: dict[Trigger, list[int]] = {}
+        self._triggered: dict[Look, dict[int, list[int]]] = {}
         for position, rule in enumerate(self._rules):
             triggers = rule.when.triggers()
             if triggers is None:
                 self._always.append(position)
-            for trigger in triggers or ():
-                self._triggered.setdefault(trigger, []).append(position)
+            for look, number in triggers or ():
+                self._triggered.setdefault(look, {}).setdefault(number, []).append(position)
 
     def __iter__(self) -> Iterator[Rule[Then]]:
         return iter(self._rules)
@@ -65,9 +65,9 @@ class Rules(Generic[Then]):
     def holding(self, view: View) -> Iterator[Rule[Then]]:
         """Yield the rules that hold, in order."""
         asked = set(self._always)
-        if self._triggered:
-            for trigger in view.triggers():
-                asked.update(self._triggered.get(trigger, ()))
+        for look, waiting in self._triggered.items():
+            for number in view.found(look):
+                asked.update(waiting.get(number, ()))
         for position in sorted(asked):
             if self._rules[position].holds(view):
                 yield self._rules[position]
