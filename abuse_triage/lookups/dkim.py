@@ -152,7 +152,7 @@ def _key(tags: dict[bytes, bytes], domain: str, questions: Questions) -> bytes:
 
 def _refuse(message: dkim.DKIM, tags: dict[bytes, bytes], key: bytes) -> None:
     """Raise where a signature counts for nothing, whatever its value."""
-    if b"from" not in {name.strip().lower() for name in tags.get(b"h", b"").split(b":")}:
+    if b"from" not in _items(tags, b"h", b""):
         raise _RefusedError("permerror", "it does not sign From")  # RFC 6376 section 6.1.1
     if tags.get(b"a") == b"rsa-sha1":
         raise _RefusedError("policy", "it uses SHA-1")  # RFC 8301 section 3.1
@@ -161,14 +161,28 @@ def _refuse(message: dkim.DKIM, tags: dict[bytes, bytes], key: bytes) -> None:
         raise _RefusedError("policy", f"its key has {bits} bits")  # RFC 8301 section 3.2
     if kind == b"rsa" and public["publicExponent"] > LARGEST_EXPONENT:
         raise _RefusedError("policy", "the exponent of its key is too large")
-    flags = {flag.strip() for flag in parse_tag_value(key).get(b"t", b"").split(b":")}
-    if b"s" in flags and tags.get(b"i", b"@" + tags[b"d"]).rpartition(b"@")[2].lower() != tags[b"d"].lower():
-        raise _RefusedError("policy", "its key is for no subdomain")  # RFC 6376 section 3.6.1
+    allowed = parse_tag_value(key)  # section 3.6.1
+    if not {b"*", b"email"} & _items(allowed, b"s", b"*"):
+        raise _RefusedError("permerror", "its key is not for mail")  # dkimpy overlooks it
+    if b"sha256" not in _items(allowed, b"h", b"sha256"):
+        raise _RefusedError("permerror", "its key is for another hash")
+    if b"s" in _items(allowed, b"t", b"") and _behind_at(tags) != tags[b"d"].lower():
+        raise _RefusedError("policy", "its key is for no subdomain")
     if b"l" in tags:
         whole = CanonicalizationPolicy.from_c_value(tags.get(b"c")).canonicalize_body(message.body)
         if int(tags[b"l"]) != len(whole):
             # Whoever forwards such a message may put below it what they like (RFC 6376 section 8.2).
             raise _RefusedError("policy", "it signs a part of the body only")
+
+
+def _items(tags: dict[bytes, bytes], name: bytes, default: bytes) -> set[bytes]:
+    """Return the values of a list with colons, in lower case."""
+    return {item.strip().lower() for item in tags.get(name, default).split(b":")}
+
+
+def _behind_at(tags: dict[bytes, bytes]) -> bytes:
+    """Return the domain of the identity that signs."""
+    return tags.get(b"i", b"@" + tags[b"d"]).rpartition(b"@")[2].lower()
 
 
 def _compare(message: dkim.DKIM, index: int, key: bytes) -> None:
