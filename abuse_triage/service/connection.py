@@ -76,7 +76,9 @@ class Connection(SMTP):
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Stop the conversation; a message that is being stored is stored all the same."""
+        """Stop the conversation, once; a message that is being stored is stored all the same."""
+        if self.transport is None:
+            return
         self._door.leave(self)
         if self._owed:
             self._cut = self._cut or "lost-in-data"

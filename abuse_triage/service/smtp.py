@@ -1,6 +1,7 @@
 """The SMTP conversation (RFC 5321), with STARTTLS (RFC 3207) where there is a certificate."""
 
 import asyncio
+import contextlib
 import ssl
 from asyncio import sslproto
 from collections.abc import Callable
@@ -69,12 +70,17 @@ class SmtpSession(Conversation):
         self._reader = asyncio.StreamReader(limit=READ_BYTES, loop=self.loop)  # what was sent in clear stays behind
         self._cut, self._leaving = "tls-handshake", True  # until it is done there is nobody to talk to
         seconds = min(_HANDSHAKE_SECONDS, self._limits.idle_timeout.total_seconds())
-        try:
-            await self._writer.start_tls(certificate, ssl_handshake_timeout=seconds)
-        except OSError:  # ssl.SSLError is one; the transport is closed then
+        encrypted = None
+        with contextlib.suppress(OSError):  # ssl.SSLError is one
+            encrypted = await self.loop.start_tls(
+                self._writer.transport, self, certificate, server_side=True, ssl_handshake_timeout=seconds
+            )
+        if encrypted is None:  # so it is where the client went away; and asyncio does not always tell us
+            self.connection_lost(None)
             return
-        self.transport = self._writer.transport
-        self._reader.set_transport(self.transport)
+        # StreamWriter.start_tls would leave a writer that cannot even be closed where the client went away.
+        self.transport = self._writer._transport = encrypted  # type: ignore[attr-defined] # noqa: SLF001 - see above
+        self._reader.set_transport(encrypted)
         self._tls = True
         self._cut, self._leaving = "", False
         self.session = self._create_session()
