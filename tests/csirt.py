@@ -2,15 +2,18 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner, Result
+from contract.values import acknowledgement, parks
 
 from abuse_triage import config, outcomes, pipeline
 from abuse_triage.cli.main import cli
+from abuse_triage.model.budget import Bucket
 from abuse_triage.model.ticket import MailKind, Outgoing
 from abuse_triage.service.knowledge import knowledge_of
 from abuse_triage.store import open_store
@@ -92,8 +95,29 @@ class Csirt:
                     lease=claimed.lease,
                     previous=claimed.previous,
                     now=datetime.now(UTC),
+                    promoted=claimed.promoted,
                 )
                 store.finish([outcome])
+        store.close()
+
+    def park(self) -> None:
+        """Park the one message that waits, as a rule of the gate does."""
+        store = self.store()
+        (claimed,) = store.claim(1, timedelta(minutes=5))
+        facts = '{"schema": 1, "summary": "Ganhe hxxps://premio.example[.]org"}'
+        store.finish([parks(claimed, facts=facts, reason="suspected spam")])
+        store.close()
+
+    def hold_mails(self, names: Sequence[str], *, fold: bool = False) -> None:
+        """Queue acknowledgements to one person that wait for their budget; with `fold` the first tells of the rest."""
+        now = datetime.now(UTC)
+        store = self.store()
+        for name in names:
+            store.queue(acknowledgement(name, "rui@example.org"), now)
+        due = [held.mail.id for held in store.due(now, 50) if held.mail.recipient == "rui@example.org"]
+        store.pay([(mail_id, [Bucket(name="proven", count=1, span=timedelta(hours=1))]) for mail_id in due], now)
+        if fold:
+            store.fold(acknowledgement("folded", "rui@example.org"), due, now)
         store.close()
 
     def fail(self) -> None:

@@ -8,6 +8,7 @@ from abuse_triage.cli.context import State, common, json_option, operator, pass_
 from abuse_triage.cli.options import one_of
 from abuse_triage.cli.output import document, moment, say, table
 from abuse_triage.model.ticket import MailState
+from abuse_triage.store.interface import StoredMail
 
 
 @click.group()
@@ -30,18 +31,18 @@ def list_mails(state: State, states: tuple[str, ...], limit: int, as_json: bool)
         return
     zone = settings.team.timezone
     table(
-        ("ID", "KIND", "STATE", "TICKET", "RECIPIENT", "CREATED", "TRIES", "NEXT TRY", "LAST ANSWER"),
+        ("ID", "KIND", "STATE", "TICKET", "RECIPIENT", "CREATED", "TRIES", "NEXT TRY", "WHY"),
         (
             (
                 str(item.id),
                 item.kind.value,
-                item.state.value,
+                "held" if item.held_at else item.state.value,
                 item.ticket or "-",
                 item.recipient,
                 moment(item.created_at, zone),
                 str(item.tries),
                 moment(item.next_try, zone) if item.state is MailState.QUEUED else "-",
-                item.error or "-",
+                _why(item, zone),
             )
             for item in found
         ),
@@ -53,10 +54,18 @@ def list_mails(state: State, states: tuple[str, ...], limit: int, as_json: bool)
 @common
 @pass_state
 def resend(state: State, mail_id: int) -> None:
-    """Queue a mail again that is delivery-unknown or failed.
+    """Queue a mail again that is delivery-unknown, failed or undeliverable.
 
     A delivery-unknown mail may have arrived already: sending it again is a person's decision, and is journaled.
     """
     with state.store() as (_, store):
         store.resend(mail_id, operator(), datetime.now(UTC))
     say(f"mail {mail_id} is queued again")
+
+
+def _why(mail: StoredMail, zone: str) -> str:
+    if mail.folded_into is not None:
+        return f"told in mail {mail.folded_into}"
+    if mail.held_at is not None:
+        return f"waits for its budget since {moment(mail.held_at, zone)}"
+    return mail.error or "-"

@@ -1,4 +1,4 @@
-"""`message list`, `message show` and `message retry`: what came in."""
+"""`message list`, `message show`, `message retry` and `message promote`: what came in."""
 
 import sys
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from abuse_triage.store.interface import MessageFilter
 
 @click.group()
 def message() -> None:
-    """List, show and retry incoming messages."""
+    """List and show incoming messages, and send them the whole way again."""
 
 
 @message.command("list")
@@ -49,15 +49,19 @@ def list_messages(
     if as_json:
         document(found)
         return
+    parked = outcomes == (OutcomeKind.PARKED.value,)
     table(
-        ("ID", "RECEIVED", "STATE", "OUTCOME", "TICKET", "SENDER", "NO REPLY BECAUSE" if unanswered else "WHY"),
+        (
+            *("ID", "RECEIVED", "STATE", "OUTCOME", "SUBJECT" if parked else "TICKET", "SENDER"),
+            "NO REPLY BECAUSE" if unanswered else "WHY",
+        ),
         (
             (
                 item.id,
                 moment(item.received_at, zone),
                 item.state.value,
                 item.outcome.value if item.outcome else "-",
-                item.ticket or "-",
+                (item.subject if parked else item.ticket) or "-",
                 item.envelope.sender or "<>",
                 item.refused if unanswered else item.error or item.reason,
             )
@@ -92,12 +96,14 @@ def show_message(state: State, message_id: str, raw: bool, as_json: bool) -> Non
             ("received", f"{moment(found.received_at, settings.team.timezone)} by {envelope.channel.value}"),
             ("from", envelope.sender or "<> (null sender)"),
             ("to", ", ".join(envelope.recipients)),
+            ("detail", ", ".join(envelope.details)),
             ("client", " ".join(filter(None, (envelope.peer, envelope.helo, "TLS" if envelope.tls else "")))),
             ("size", f"{found.raw_size} bytes{', truncated' if found.truncated else ''}"),
             ("state", f"{found.state} after {found.attempts} attempt{'' if found.attempts == 1 else 's'}"),
             ("error", found.error),
             ("outcome", f"{found.outcome}: {found.reason}" if found.outcome else ""),
             ("ticket", found.ticket),
+            ("subject", found.subject),
             ("no reply", found.refused),
         ]
     )
@@ -121,3 +127,18 @@ def retry(state: State, message_id: str) -> None:
         found = store.message(message_id)[0]
         store.retry(found.id, operator(), datetime.now(UTC))
     say(f"{found.id} waits for triage again")
+
+
+@message.command()
+@click.argument("message_id", metavar="ID")
+@common
+@pass_state
+def promote(state: State, message_id: str) -> None:
+    """Take a parked message for a report: it goes the whole way again, to a ticket and a number.
+
+    No rule parks it any more; its ticket says who promoted it.
+    """
+    with state.store() as (_, store):
+        found = store.message(message_id)[0]
+        store.promote(found.id, operator(), datetime.now(UTC))
+    say(f"{found.id} waits for triage again and will be a ticket")

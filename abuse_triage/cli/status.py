@@ -9,6 +9,8 @@ import click
 from abuse_triage import __version__
 from abuse_triage.cli.context import State, common, json_option, pass_state
 from abuse_triage.cli.output import age, document, fields, table
+from abuse_triage.replies.budget import overall
+from abuse_triage.store.interface import Gauge
 
 
 @click.command()
@@ -16,10 +18,17 @@ from abuse_triage.cli.output import age, document, fields, table
 @json_option
 @pass_state
 def status(state: State, as_json: bool) -> None:
-    """Count what waits, and since when."""
-    with state.store() as (_, store):
-        gauges = store.gauges()
+    """Count what waits, and since when, and how much of the budgets for all acknowledgements is used up."""
     now = datetime.now(UTC)
+    with state.store() as (settings, store):
+        totals = overall(settings.budget)
+        gauges = [
+            *store.gauges(),
+            *(
+                Gauge(name=f"budget {bucket.kind}, % used", count=round(100 * used), oldest=None)
+                for bucket, used in zip(totals, store.used(totals, now), strict=True)
+            ),
+        ]
     if as_json:
         document(gauges)
         return

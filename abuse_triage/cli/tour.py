@@ -12,7 +12,7 @@ import tomllib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -21,12 +21,15 @@ from abuse_triage import config
 from abuse_triage.cli.configuration import create
 from abuse_triage.cli.output import say, show
 from abuse_triage.errors import TemporaryError
-from abuse_triage.model.settings import Settings
+from abuse_triage.model.fields import Rate
+from abuse_triage.model.settings import BudgetSettings, Settings
 from abuse_triage.model.ticket import MailState, OutcomeKind
 from abuse_triage.service.overview import digest_text
 from abuse_triage.store import open_store
 from abuse_triage.store.interface import MessageFilter, Store, StoredMessage
 
+_BUDGET = BudgetSettings(domain=Rate(1000, timedelta(hours=1)), unproven=Rate(1000, timedelta(hours=1)))
+"""The samples come all at once, and from few domains."""
 _FED = "samples fed"
 _START_SECONDS = 30.0
 _SETTLE_SECONDS = 60.0
@@ -55,7 +58,7 @@ def tour(folder: Path, samples: Path | None) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in order however it is ended
     path = folder / "config.toml"
     if not path.exists():
-        create(folder, config.neutral())
+        create(folder, config.neutral().model_copy(update={"budget": _BUDGET}))
         say(f"Wrote {path} with an example identity.")
     settings = config.load(path)
     with (

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from csirt import PHISHING, Csirt, install, worked
+from csirt import PHISHING, VACATION, Csirt, install, worked
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -101,7 +101,7 @@ def test_raw_is_safe_on_a_terminal(csirt: Csirt) -> None:
     assert b"\x1b" not in got
 
 
-@pytest.mark.parametrize("command", [["message", "show"], ["message", "retry"]])
+@pytest.mark.parametrize("command", [["message", "show"], ["message", "retry"], ["message", "promote"]])
 def test_an_unknown_message_ends_with_exit_code_3(csirt: Csirt, command: list[str]) -> None:
     """There is no such message: exit code 3."""
     assert "zzzz" in csirt.run(*command, "zzzz", code=3).stderr
@@ -150,3 +150,70 @@ def test_a_person_releases_what_may_have_arrived(tmp_path: Path) -> None:
     csirt.run("mail", "resend", str(mail_id), code=65)
     csirt.run("mail", "resend", "99", code=3)
     csirt.run("mail", "resend", "x", code=2)
+
+
+def test_parked_messages_show_their_subject(tmp_path: Path) -> None:
+    """A list of what is parked has sender and defanged subject, for one look to find what was no spam after all."""
+    csirt = install(tmp_path)
+    message_id = csirt.take(PHISHING)
+    csirt.park()
+
+    header, only = csirt.lines("message", "list", "--outcome", "parked")
+
+    assert ["ID", "RECEIVED", "STATE", "OUTCOME", "SUBJECT", "SENDER", "WHY"] == header.split()
+    assert "Ganhe hxxps://premio.example[.]org" in only
+    assert "anna@example.org" in only
+    assert "SUBJECT" not in csirt.lines("message", "list")[0]
+    assert "subject   Ganhe hxxps://premio.example[.]org\n" in csirt.run("message", "show", message_id).stdout
+
+
+def test_a_parked_message_is_promoted_by_one_command(tmp_path: Path) -> None:
+    """It goes the whole way to a ticket, which says who took it for a report."""
+    csirt = install(tmp_path)
+    message_id = csirt.take(PHISHING)
+    csirt.park()
+
+    assert f"{message_id} waits for triage again" in csirt.run("message", "promote", message_id[:20]).stderr
+    csirt.work()
+
+    (ticket,) = csirt.json("ticket", "list")
+    first = csirt.json("ticket", "show", ticket["number"])["journal"][0]
+    assert "message promoted" == first["action"]
+    assert [] == csirt.json("message", "list", "--outcome", "parked")
+    csirt.run("message", "promote", message_id, code=65)
+
+
+def test_everything_unanswered_is_listed(tmp_path: Path) -> None:
+    """Whatever has its outcome and no acknowledgement stands there with its reason: joined, parked, unreadable."""
+    csirt = install(tmp_path)
+    parked = csirt.take(PHISHING)
+    csirt.park()
+    unreadable = csirt.take(PHISHING)
+    csirt.fail()
+    robot = csirt.take(VACATION, "--sender", "robot@example.org", "--recipient", "csirt@example.pt")
+    answered = csirt.take(PHISHING.replace(b"entrar", b"login"))
+    again = csirt.take(PHISHING.replace(b"entrar", b"login").replace(b"<1@", b"<2@"))
+    csirt.work()
+
+    listed = csirt.json("message", "list", "--unanswered")
+
+    assert {parked, unreadable, robot, again} == {message["id"] for message in listed}
+    assert all(message["refused"] for message in listed)
+    assert "" == csirt.json("message", "show", answered)["refused"]
+
+
+def test_held_and_folded_mail_is_told_apart(tmp_path: Path) -> None:
+    """Mail that waits for its budget says since when, and mail that another one told of says which."""
+    csirt = install(tmp_path)
+    csirt.hold_mails(["a", "b", "c"])
+    held = [line for line in csirt.lines("mail", "list") if "waits for its budget since 20" in line]
+    assert ["held", "held"] == [line.split()[2] for line in held]
+    assert {"WHAT": "COUNT", "mail held": "2"}.items() <= {
+        line[:22].strip(): line[22:].split()[0] for line in csirt.lines("status")
+    }.items()
+
+    csirt.hold_mails([], fold=True)
+
+    (folded,) = csirt.json("mail", "list", "--state", "folded")
+    assert "told in mail 4" in csirt.lines("mail", "list", "--state", "folded")[1]
+    assert 4 == folded["folded_into"]
