@@ -35,7 +35,8 @@ def is_robot(address: str) -> bool:
 
     What a forwarder, BATV or subaddressing add is looked through.
     """
-    name = _first(_local(address)).partition("+")[0].partition("=")[0]
+    written = _written(address) or address[:_LONGEST]
+    name = (written.rpartition("@")[0] or written).partition("+")[0].partition("=")[0]
     bare = name.translate(_MARKS)
     return name in _NAMES or name.startswith("mailer-daemon") or any(word in bare for word in _NEVER_READ)
 
@@ -45,20 +46,13 @@ def takes_bounces(address: str) -> bool:
 
     A forwarder's rewritten return path (SRS) counts as what is inside it: the forwarder sends the answer back there.
     """
-    local, _, domain = address[:_LONGEST].rpartition("@")
+    written = _written(address)
+    local, _, domain = written.rpartition("@")
+    if not written:
+        return address != ""
     if any(_HOST.fullmatch(label) for label in domain.split(".")[:-2]) or domain.endswith(_SERVICES):
         return True
-    if _SES.fullmatch(local):
-        return True
-    if forwarded := _FORWARDED.fullmatch(local):
-        local = _inside(forwarded[1], forwarded[2])
-        if not local:
-            return True
-    else:
-        local = _first(local)
-        if _RECIPIENT.search(local):
-            return True
-    return is_owner(local)
+    return _SES.fullmatch(local) is not None or _RECIPIENT.search(local) is not None or is_owner(local)
 
 
 def is_owner(local: str) -> bool:
@@ -92,22 +86,21 @@ def _zones(domain: str) -> Iterator[str]:
         domain = domain.partition(".")[2]
 
 
-def _local(address: str) -> str:
-    return address[:_LONGEST].rpartition("@")[0] or address[:_LONGEST]
-
-
-def _first(local: str) -> str:
-    """Return the local part of whoever wrote, out of SRS and BATV."""
+def _written(address: str) -> str:
+    """Return the address that stood there first, out of SRS and BATV; "" where SRS names none."""
+    local, at, domain = address[:_LONGEST].rpartition("@")
     if forwarded := _FORWARDED.fullmatch(local):
-        local = _inside(forwarded[1], forwarded[2]) or local
+        local, domain = _inside(forwarded[1], forwarded[2])
+        if not local:
+            return ""
     if tagged := _TAGGED.fullmatch(local):
         local = tagged[1]
-    return local
+    return f"{local}{at}{domain}"
 
 
-def _inside(form: str, rest: str) -> str:
-    """Return the local part that SRS0 "hash=time=domain=local" or SRS1 "hash=forwarder==hash=…" holds, "" for none."""
+def _inside(form: str, rest: str) -> tuple[str, str]:
+    """Return local part and domain out of SRS0 "hash=time=domain=local" or SRS1 "hash=forwarder==hash=…"."""
     if form == "1":
         rest = rest.partition("=")[2].partition("=")[2].lstrip("=+-")
     pieces = rest.split("=", 3)
-    return pieces[3] if len(pieces) == 4 else ""
+    return (pieces[3], pieces[2]) if len(pieces) == 4 else ("", "")
