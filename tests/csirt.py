@@ -115,7 +115,7 @@ class Csirt:
         for name in names:
             store.queue(acknowledgement(name, "rui@example.org"), now)
         due = [held.mail.id for held in store.due(now, 50) if held.mail.recipient == "rui@example.org"]
-        store.pay([(mail_id, [Bucket(name="proven", count=1, span=timedelta(hours=1))]) for mail_id in due], now)
+        store.pay([(mail_id, [Bucket(name="sender:rui", count=1, span=timedelta(hours=1))]) for mail_id in due], now)
         if fold:
             store.fold(acknowledgement("folded", "rui@example.org"), due, now)
         store.close()
