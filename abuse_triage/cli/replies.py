@@ -110,7 +110,7 @@ def _example(settings: Settings, template: str, language: str, category: str, th
         kind=kind,
         language=language,
         category=known.category(category),
-        counts={Kind.URL: 2, Kind.DOMAIN: 1, Kind.IPV4: 1},
+        counts={},
         tlp=mailbox.default_tlp,
         missing=asked((TIME, SOURCE, EVIDENCE), category, type_id),
         received_at=now,

@@ -101,7 +101,7 @@ def _tickets(template: str, settings: Settings, category: str) -> Iterator[Mappi
         ((Tlp.GREEN, False), (Tlp.AMBER_STRICT, True)),
         ("",) if incident else ("", incident_address(settings.mailbox)),
         (True, False) if incident else (False,),
-        ((), *((code,) for code in _ASKED), _ASKED) if incident else ((),),
+        ((), _ASKED) if incident else ((),),
         (0, 1, 2000) if incident else (0,),
     ):
         yield {
@@ -139,7 +139,7 @@ def _doubts(
         if strange:
             yield _line(line, lines), f"has a character that cannot be printed, U+{ord(strange):04X}"
         excused = number(settings) in line and len(number(settings)) > _LONGEST_NUMBER
-        if measured and len(line) > WIDTH and not excused:
+        if measured and len(line) > WIDTH and not excused and not line.startswith(SUBJECT):
             yield _line(line, lines), f"a line has {len(line)} columns, at most {WIDTH} fit: {line[:_SHOWN]}…"
 
 

@@ -132,47 +132,49 @@ def complaints(made: Environment, source: str, variables: Collection[str]) -> It
     """
     try:
         tree = made.parse(source)
+        known = {*variables, *(name.name for name in tree.find_all(nodes.Name) if name.ctx == "store")}
+        yield from sorted(set(_doubts(tree, known, depth=0, loops=0)))
     except TemplateSyntaxError as error:
         yield error.lineno, str(error.message)
-        return
     except RecursionError:
         yield 1, "is nested too deeply"
-        return
-    known = {*variables, *(name.name for name in tree.find_all(nodes.Name) if name.ctx == "store")}
-    yield from sorted(set(_doubts(tree, known, depth=0, loops=0)))
 
 
 def _doubts(node: nodes.Node, known: Collection[str], *, depth: int, loops: int) -> Iterator[tuple[int, str]]:
+    """Yield what is wrong with a node and everything in it; `depth` and `loops` are those that it stands in."""
     if not isinstance(node, _ALLOWED):
         yield node.lineno, _not_offered(node)
         return
-    if isinstance(node, nodes.If | nodes.For):
-        depth += 1
-        loops += isinstance(node, nodes.For)
-        if depth > _DEEPEST or loops > _LOOPS:
-            yield node.lineno, "is nested too deeply"
-            return
-    if isinstance(node, nodes.For) and node.recursive:
-        yield node.lineno, "a loop cannot be recursive here"
-    if isinstance(node, nodes.Name) and node.name not in known:
-        yield node.lineno, _unknown("variable", node.name, known)
-    if isinstance(node, nodes.Getattr):
-        yield from _doubts_about_attribute(node)
-    children = list(node.iter_child_nodes())
-    if isinstance(node, nodes.Call):
-        function = children.pop(0)
-        if not isinstance(function, nodes.Name) or function.name not in FUNCTIONS:
-            named = function.name if isinstance(function, nodes.Name) else "of this kind"
-            yield node.lineno, _unknown("function", named, FUNCTIONS)
-    for child in children:
-        yield from _doubts(child, known, depth=depth, loops=loops)
+    depth += isinstance(node, nodes.If | nodes.For)
+    loops += isinstance(node, nodes.For)
+    if depth > _DEEPEST or loops > _LOOPS:
+        yield node.lineno, "is nested too deeply"
+        return
+    problem = _doubt(node, known)
+    if problem:
+        yield node.lineno, problem
+    for child in node.iter_child_nodes():
+        if not (isinstance(node, nodes.Call) and child is node.node):
+            yield from _doubts(child, known, depth=depth, loops=loops)
 
 
-def _doubts_about_attribute(node: nodes.Getattr) -> Iterator[tuple[int, str]]:
-    if not isinstance(node.node, nodes.Name) or node.node.name != "team":
-        yield node.lineno, f"only team has parts, such as team.name; .{node.attr} is not offered"
-    elif node.attr not in _ATTRIBUTES:
-        yield node.lineno, _unknown("part of team", node.attr, _ATTRIBUTES)
+def _doubt(node: nodes.Node, known: Collection[str]) -> str:
+    """Say what is wrong with one node, "" for nothing."""
+    problem = ""
+    match node:
+        case nodes.For(recursive=True):
+            problem = "a loop cannot be recursive here"
+        case nodes.Name(name=name) if name not in known:
+            problem = _unknown("variable", name, known)
+        case nodes.Getattr(node=nodes.Name(name="team"), attr=attribute):
+            problem = "" if attribute in _ATTRIBUTES else _unknown("part of team", attribute, _ATTRIBUTES)
+        case nodes.Getattr(attr=attribute):
+            problem = f"only team has parts, such as team.name; .{attribute} is not offered"
+        case nodes.Call(node=nodes.Name(name=name)):
+            problem = "" if name in FUNCTIONS else _unknown("function", name, FUNCTIONS)
+        case nodes.Call():
+            problem = f"only {', '.join(FUNCTIONS)} can be called"
+    return problem
 
 
 def _unknown(what: str, name: str, known: Collection[str]) -> str:
@@ -186,4 +188,5 @@ def _not_offered(node: nodes.Node) -> str:
     if isinstance(node, nodes.Stmt):
         tag = _TAGS.get(type(node), type(node).__name__.lower())
         return f"{{% {tag} %}} is not offered; there are if and for"
-    return f"{type(node).__name__.lower()} is not offered; values are joined with ~ and compared"
+    written = node.operator if isinstance(node, nodes.BinExpr | nodes.UnaryExpr) else type(node).__name__.lower()
+    return f"{written} is not offered; values are joined with ~ and compared"
