@@ -131,7 +131,7 @@ def outcome(
 
 def undeliverable(reading: Reading, knowledge: Knowledge) -> tuple[str, ...]:
     """Return the Message-IDs of mails of ours that a message reports as failed; those of others are left out."""
-    return tuple(one for one in reading.returned if thread.is_own(one, knowledge.secret))
+    return tuple(one.lower() for one in reading.returned if thread.is_own(one, knowledge.secret))
 
 
 def quarantine(

@@ -64,11 +64,13 @@ def keys(
     settings = knowledge.settings
     number_format, prefix = settings.tickets.number, settings.team.ticket_prefix
     named = (*reading.in_reply_to, *reversed(reading.references), *reading.returned, reading.message_id)
+    # Mail systems that fold case exist; ours are lower case.
+    ours = (one.lower() for one in named if thread.is_own(one, knowledge.secret))
     subject = thread.ticket_numbers(reading.subject, number_format, prefix)
     address = thread.detail_numbers(arrival.envelope.details, number_format, prefix)
     who = _origin(reading, knowledge, checked)
     return RelationKeys(
-        our_message_ids=tuple(own for own in dict.fromkeys(named) if thread.is_own(own, knowledge.secret)),
+        our_message_ids=tuple(dict.fromkeys(ours)),
         numbers=tuple(dict.fromkeys((*subject, *address))),
         fingerprint=reading.fingerprint,
         sender=arrival.envelope.sender,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abuse_triage.indicators.names import FILE_SUFFIXES, canonical, known_tld, readable, registrable
+from abuse_triage.indicators.names import FILE_SUFFIXES, canonical, known_tld, organisation, readable, registrable
 
 PORTUGUESE = "abcdefghijklmnopqrstuvwxyz0123456789àáâãçéêíóôõúü"
 
@@ -118,3 +118,32 @@ def test_file_suffixes_are_top_level_domains() -> None:
 def test_readable(name: str, expected: str) -> None:
     """Latin labels are decoded; those that could imitate another name or are broken stay as they are."""
     assert expected == readable(name)
+
+
+@pytest.mark.parametrize(
+    ("domain", "expected"),
+    [
+        ("mail.Example.PT", "example.pt"),
+        ("example.com.pt.", "example.com.pt"),
+        ("a.b.uk.com", "b.uk.com"),
+        ("uk.com", "uk.com"),
+        ("com.pt", "com.pt"),
+        ("crédito.pt", "xn--crdito-cva.pt"),
+        ("host.internal", "host.internal"),
+        ("pt", ""),
+        ("ana@example.pt", ""),
+        ("[192.0.2.1]", ""),
+        ("", ""),
+    ],
+)
+def test_organisation(domain: str, expected: str) -> None:
+    """Who speaks for a domain: also what companies delegate separates; what is below no suffix is by itself."""
+    assert expected == organisation(domain)
+
+
+@given(st.from_regex(r"[a-z]{1,8}(\.[a-z]{1,8}){1,3}", fullmatch=True))
+def test_an_organisation_is_its_own(domain: str) -> None:
+    """Asked again, the answer is the same, and the domain lies in it."""
+    found = organisation(domain)
+    assert found == organisation(found)
+    assert f".{domain}".endswith(f".{found}")

@@ -1,5 +1,7 @@
 """Which ticket a message belongs to."""
 
+from dataclasses import replace
+
 import pytest
 
 from abuse_triage.model.ticket import Relations, TicketRef, TicketState
@@ -69,6 +71,37 @@ def test_an_empty_participant_proves_nothing() -> None:
     assert related(Relations(tagged=ticket(2, participants=("",)))).joins is None
 
 
+def test_a_number_of_theirs_joins_as_a_follow_up() -> None:
+    """A proven contact's own number finds its ticket, whoever of them wrote, and answers nobody again."""
+    relation = related(Relations(peer=ticket(8), same_sender=ticket(3)), sender=EVE)
+    assert (ticket(8), False, False) == (relation.joins, relation.reopens, relation.acknowledge)
+    assert "number of theirs" in relation.reason
+
+
+def test_what_is_proven_by_us_comes_before_their_number() -> None:
+    """Our signed id and our own number say more than the number of somebody else."""
+    relations = Relations(answered=ticket(1), tagged=ticket(2), peer=ticket(8))
+    assert ticket(1) == related(relations).joins
+    assert ticket(2) == related(replace(relations, answered=None), authenticated_from=ANA).joins
+    assert ticket(8) == related(replace(relations, answered=None)).joins
+
+
+@pytest.mark.parametrize(
+    ("automatic", "words"),
+    [
+        ("", "it answers a mail of ours"),
+        ("auto-reply", "it answers a mail of ours"),
+        ("bounce", "it reports on the delivery of a mail of ours"),
+        ("loop", "it is a mail of ours that came back"),
+    ],
+)
+def test_the_reason_says_what_a_mail_of_ours_has_to_do_with_it(automatic: str, words: str) -> None:
+    """Answers, bounces and mail that came back are told apart in the journal."""
+    relation = related(Relations(answered=ticket(1)), automatic=automatic)
+    assert relation.reason.startswith(words)
+    assert bool(automatic) == relation.reason.endswith("joins silently")
+
+
 def test_the_same_report_again_joins_without_an_answer() -> None:
     """The same content from the same sender is the same report."""
     relation = related(Relations(same_sender=ticket(3), same_content=ticket(4)))
@@ -88,7 +121,7 @@ def test_each_ticket_is_linked_once() -> None:
 
 
 @pytest.mark.parametrize("state", [TicketState.RESOLVED, TicketState.CLOSED])
-@pytest.mark.parametrize("name", ["answered", "tagged", "same_sender"])
+@pytest.mark.parametrize("name", ["answered", "tagged", "peer", "same_sender"])
 def test_a_match_reopens_what_was_finished(state: TicketState, name: str) -> None:
     """A person's follow-up brings a resolved or closed ticket back; a robot's joins silently."""
     relations = Relations(**{name: ticket(5, state)})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abuse_triage.mail.thread import is_own, own_id, ticket_numbers
+from abuse_triage.mail.thread import detail_numbers, is_own, kind_of, own_id, ticket_numbers
 
 SECRET = b"a secret of thirty-two bytes, or"
 FORMAT = "{prefix}#{year}-{sequence:06}"
@@ -119,3 +119,52 @@ def test_any_subject_can_be_searched(subject: str) -> None:
     """No subject raises anything, and what is found is well-formed."""
     for number in ticket_numbers(subject, FORMAT, "T"):
         assert re.fullmatch(r"T#\d{4}-\d{6,12}", number, re.ASCII)
+
+
+def test_an_id_says_what_it_was_made_for() -> None:
+    """The kind of a mail of ours can be read from its id."""
+    assert "digest" == kind_of(own_id("digest", "handler@example.pt", SECRET, "csirt.example.pt").upper())
+
+
+@pytest.mark.parametrize(
+    ("detail", "expected"),
+    [
+        ("DNSPT-CSIRT#2026-000123", "DNSPT-CSIRT#2026-000123"),
+        ("dnspt-csirt-2026-000123", "DNSPT-CSIRT#2026-000123"),
+        ("DnsPT-CSIRT.2026.000123", "DNSPT-CSIRT#2026-000123"),
+        ("dnspt-csirt-2026-123", "DNSPT-CSIRT#2026-000123"),
+        ("dnspt.csirt-2026-000123", ""),
+        ("dnspt-csirt2026000123", ""),
+        ("xdnspt-csirt-2026-000123", ""),
+        ("dnspt-csirt-2026-000123x", ""),
+        ("dnspt-csirt-2026-000123 ", ""),
+        ("dnspt-csirt-26-000123", ""),
+        ("phishing", ""),
+        ("", ""),
+    ],
+)
+def test_a_plus_address_names_a_ticket(detail: str, expected: str) -> None:
+    """A detail that is a number as a whole counts, in any case and with "-" or "." for "#"."""
+    assert ((expected,) if expected else ()) == detail_numbers((detail,), FORMAT, PREFIX)
+
+
+def test_details_are_read_each_once() -> None:
+    """The same number twice is one; the team's own format decides what one is."""
+    assert ("DNSPT-CSIRT#2026-000001", "DNSPT-CSIRT#2026-000002") == detail_numbers(
+        ("dnspt-csirt-2026-1", "x", "DNSPT-CSIRT#2026-000001", "dnspt-csirt.2026-2"), FORMAT, PREFIX
+    )
+    assert ("A/2026/7",) == detail_numbers(("a-2026.7",), "{prefix}/{year}/{sequence}", "A")
+
+
+@given(st.integers(1, 999_999), st.sampled_from("#-."), st.sampled_from("-."), st.booleans())
+def test_every_number_can_be_an_address(sequence: int, first: str, second: str, lower: bool) -> None:
+    """Whatever marks and case an address book makes of a number, it is that number."""
+    written = f"{PREFIX}{first}2026{second}{sequence:06}"
+    number = FORMAT.format(prefix=PREFIX, year=2026, sequence=sequence)
+    assert (number,) == detail_numbers((written.lower() if lower else written,), FORMAT, PREFIX)
+
+
+@given(st.text(max_size=64))
+def test_any_detail_can_be_read(detail: str) -> None:
+    """No detail makes it fail."""
+    assert len(detail_numbers((detail,), FORMAT, PREFIX)) <= 1

@@ -1,0 +1,105 @@
+"""Who wrote a message, put together from what is proven."""
+
+import pytest
+
+from abuse_triage import config
+from abuse_triage.indicators.names import canonical, organisation
+from abuse_triage.mail.origin import Origin, Witness, origin, own_addresses
+from abuse_triage.model.message import Address, Authentication, Header
+from abuse_triage.model.settings import Contact, Settings
+
+ANA = Address("Ana", "ana@cert.example.org")
+MTA = Header("authentication-results", "mx.example.pt; dmarc=pass header.from=cert.example.org")
+CHECKED = Authentication(dmarc="pass")
+TAGGED = "[CERT #12345] Phishing"
+
+
+def settings(*, authserv_id: str = "", own_lists: tuple[str, ...] = (), kind: str = "team") -> Settings:
+    """Return an example's settings that know one contact."""
+    found = config.neutral()
+    contact = Contact.model_validate({"name": "CERT", "kind": kind, "domains": ["cert.example.org"]})
+    return found.model_copy(
+        update={
+            "contact": (contact,),
+            "authentication": found.authentication.model_copy(update={"authserv_id": authserv_id}),
+            "reply": found.reply.model_copy(update={"own_lists": own_lists}),
+        }
+    )
+
+
+def found(
+    known: Settings,
+    *headers: Header,
+    sender: Address = ANA,
+    checked: Authentication | None = None,
+    subject: str = TAGGED,
+) -> Origin:
+    """Find out who wrote a message."""
+    return origin(
+        (*headers, Header("from", sender.email)),
+        subject,
+        sender,
+        known,
+        checked=checked,
+        canonical=canonical,
+        organisation=organisation,
+    )
+
+
+@pytest.mark.parametrize(
+    ("authserv_id", "headers", "checked", "witness", "aligned"),
+    [
+        ("mx.example.pt", (MTA,), None, Witness.MTA, True),
+        ("mx.example.pt", (), CHECKED, Witness.NOBODY, False),
+        ("mx.example.net", (MTA,), CHECKED, Witness.NOBODY, False),
+        ("", (MTA,), None, Witness.NOBODY, False),
+        ("", (), CHECKED, Witness.CHECK, True),
+        ("", (MTA,), Authentication(dmarc="fail"), Witness.CHECK, False),
+    ],
+)
+def test_by_whose_word(
+    authserv_id: str,
+    headers: tuple[Header, ...],
+    checked: Authentication | None,
+    witness: Witness,
+    *,
+    aligned: bool,
+) -> None:
+    """Our own MTA counts where it is configured, our own check only where none is, and else nobody."""
+    who = found(settings(authserv_id=authserv_id), *headers, checked=checked)
+    assert (witness, aligned) == (who.witness, who.proof.aligned)
+    assert (ANA.email if aligned else "") == who.proven_writer
+
+
+def test_a_proven_team_has_its_number() -> None:
+    """The number of a contact counts where it is proven and a team."""
+    who = found(settings(), checked=CHECKED)
+    assert (True, "CERT #12345") == (who.team, who.number)
+    assert (False, "", None) == (found(settings()).team, found(settings()).number, found(settings()).contact)
+    robot = found(settings(kind="robot"), checked=CHECKED)
+    assert robot.contact is not None
+    assert (False, "") == (robot.team, robot.number)
+
+
+def test_a_list_of_our_own_hides_nobody() -> None:
+    """Who wrote is taken from what the list kept; nothing is proven about them, whatever is about the list."""
+    fields = (
+        Header("list-id", "<abuse.example.pt>"),
+        Header("x-original-from", "Rui <rui@example.net>"),
+    )
+    known = settings(own_lists=("abuse.example.pt",))
+    via = Address("Rui via abuse", "abuse@example.pt")
+    who = found(known, *fields, sender=via, checked=CHECKED)
+    assert ("rui@example.net", True, "abuse.example.pt") == (who.writer.email, who.rewritten, who.own_list)
+    assert "" == who.proven_writer
+    plain = found(known, *fields, checked=CHECKED)
+    assert (ANA, False, ANA.email) == (plain.writer, plain.rewritten, plain.proven_writer)
+    stranger = found(settings(), *fields, sender=via)
+    assert (via, False, "") == (stranger.writer, stranger.rewritten, stranger.own_list)
+
+
+def test_our_own_addresses() -> None:
+    """Every mailbox is ours, and what we send from, in lower case."""
+    known = settings()
+    known = known.model_copy(update={"reply": known.reply.model_copy(update={"sender": "CSIRT-Reply@example.pt"})})
+    assert {"abuse@example.pt", "csirt@example.pt", "csirt-reply@example.pt"} == own_addresses(known)
