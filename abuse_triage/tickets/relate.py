@@ -43,7 +43,8 @@ def relate(
     is (the signed Message-ID was told to the people on the ticket only); the ticket that the subject or the address
     names, if From is proven to be one of its participants; the ticket to which a proven contact gave the same number of
     theirs; the ticket of the same content from the same envelope sender. Otherwise it is a new ticket, linked to the
-    one that it names and to that of another reporter with the same content.
+    one that it names and to that of another reporter with the same content; where the sender claims to be a participant
+    of the one that it names, it is no follow-up, because that is not proven, but it is not acknowledged again either.
 
     Args:
         relations: what the store knows about the message's keys.
@@ -71,9 +72,12 @@ def relate(
         return _join(relations.same_sender, "the same content came from the same sender before", automatic=automatic)
     links: dict[int, TicketRef] = {}
     reasons = []
+    known = relations.tagged is not None and _is_participant(sender, relations.tagged)
     if relations.tagged is not None:
         links[relations.tagged.id] = relations.tagged
         reasons.append("it names a ticket, but its From is not a proven participant of that")
+        if known:  # a robot that answers whatever it gets would otherwise go on for ever
+            reasons.append("whoever claims to have sent it was acknowledged for that ticket")
     if relations.same_content is not None:
         links[relations.same_content.id] = relations.same_content
         reasons.append("another sender reported the same content before")
@@ -82,7 +86,7 @@ def relate(
         reopens=False,
         links=tuple(links.values()),
         reason="; ".join(reasons) or "nothing relates it to another ticket",
-        acknowledge=bool(sender),
+        acknowledge=bool(sender) and not known,
     )
 
 

@@ -31,7 +31,7 @@ class Chain:
         self.mta, self.daemon = mta, daemon
 
     def send(self, recipients: list[str], content: bytes, *, sender: str = "rita@example.com") -> dict[str, int]:
-        """Hand a message to Postfix; returns the recipients that it refused, with their codes."""
+        """Hand a message, which ends with a line end, to Postfix; returns the recipients refused, with their codes."""
         with smtplib.SMTP("127.0.0.1", self.mta.port, timeout=60) as client:
             client.ehlo("client.example.com")
             client.mail(sender, ["BODY=8BITMIME"])
@@ -39,9 +39,8 @@ class Chain:
             if 250 in codes.values():
                 client.putcmd("DATA")
                 assert 354 == client.getreply()[0]
-                client.send(
-                    b"\r\n".join(b"." + x if x[:1] == b"." else x for x in content.split(b"\r\n")) + b"\r\n.\r\n"
-                )
+                stuffed = b"\r\n".join(b"." + line if line[:1] == b"." else line for line in content.split(b"\r\n"))
+                client.send(stuffed + b".\r\n")
                 assert 250 == client.getreply()[0]
         return {recipient: code for recipient, code in codes.items() if code != 250}
 
@@ -72,9 +71,7 @@ def chain(tmp_path: Path) -> Iterator[Chain]:
             text = text.replace(there, instead)
         return text
 
-    mta = postfix.Postfix(
-        tmp_path / "postfix", main=of("main.cf"), master=of("master.cf"), tables={"abuse-triage": of("abuse-triage")}
-    )
+    mta = postfix.Postfix(main=of("main.cf"), master=of("master.cf"), tables={"abuse-triage": of("abuse-triage")})
     listen = tomllib.loads(of("config.toml"))["lmtp"]["listen"][0]
     socket = mta.folder / "queue" / Path(listen).relative_to("/var/spool/postfix")
     folder = tmp_path / "daemon"

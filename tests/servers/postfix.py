@@ -6,6 +6,7 @@ It starts as root only. What a test adds to main.cf and master.cf stands behind 
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -62,23 +63,20 @@ def why_not() -> str:
 
 
 class Postfix:
-    """Postfix with everything below `folder`; a context manager.
+    """Postfix with everything below a temporary folder of its own, `folder`; a context manager.
 
-    `tables` are files of the configuration folder by name, each made a hash table as well; "{config}" in `main`, and in
-    the tables, is that folder.
+    Its processes run as another user, who may not enter the folders of pytest. `tables` are files of the configuration
+    folder by name, each made a hash table as well; "{config}" in `main`, and in the tables, is that folder.
     """
 
-    def __init__(self, folder: Path, *, main: str = "", master: str = "", tables: dict[str, str] | None = None) -> None:
-        self.folder = folder
+    def __init__(self, *, main: str = "", master: str = "", tables: dict[str, str] | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="postfix-"))
         self.port = free_port()
-        self.config = folder / "config"
+        self.config = self.folder / "config"
         self._main, self._master, self._tables = main, master, tables or {}
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True)
-        for path in (self.folder, *self.folder.parents):  # its processes run as another user, who has to get here
-            if path.owner() == "root" and path != Path("/"):
-                path.chmod(path.stat().st_mode | 0o011)
+        self.folder.chmod(0o755)
         for name in ("config", "queue", "data"):
             (self.folder / name).mkdir()
         shutil.chown(self.folder / "data", "postfix")
@@ -95,6 +93,7 @@ class Postfix:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._run("/usr/sbin/postfix", "-c", str(self.config), "stop")
+        shutil.rmtree(self.folder)
 
     def log(self) -> str:
         """Return what it has logged."""

@@ -61,9 +61,15 @@ def test_a_tag_joins_a_proven_participant() -> None:
 @pytest.mark.parametrize("authenticated_from", ["", EVE])
 def test_a_tag_alone_opens_no_door(authenticated_from: str) -> None:
     """Numbers can be guessed: a stranger, or a From without proof, gets a new ticket that links the named one."""
-    relation = related(Relations(tagged=ticket(2)), authenticated_from=authenticated_from)
+    relation = related(Relations(tagged=ticket(2)), authenticated_from=authenticated_from, sender=EVE)
     assert (None, (ticket(2),), True) == (relation.joins, relation.links, relation.acknowledge)
     assert "not a proven participant" in relation.reason
+
+
+def test_who_claims_to_be_a_participant_is_not_acknowledged_again() -> None:
+    """A robot that answers each acknowledgement gets one: its answer opens a ticket, linked and unanswered."""
+    relation = related(Relations(tagged=ticket(2)), sender=ticket(2).participants[0].upper())
+    assert (None, (ticket(2),), False) == (relation.joins, relation.links, relation.acknowledge)
 
 
 def test_an_empty_participant_proves_nothing() -> None:
