@@ -152,7 +152,8 @@ def _author(raw: bytes, limits: LimitSettings) -> tuple[str, bool]:
     """
     header = raw[: limits.header_bytes + limits.header_line]
     end = min((place for place in (header.find(b"\n\r\n"), header.find(b"\n\n")) if place >= 0), default=len(header))
-    values = [value for name, value in parse(header[: end + 1], Budget(limits)).raw_items() if name.lower() == "from"]
+    fields = parse(header[: end + 1], Budget(limits)).raw_items()
+    values = [value for name, value in fields if name.lower() == "from"]
     mailboxes = addresses(values[0]) if len(values) == 1 else ()
     return names.canonical(mailboxes[0].domain) if len(mailboxes) == 1 else "", bool(values)
 
