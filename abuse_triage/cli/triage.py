@@ -14,6 +14,8 @@ from abuse_triage.cli.mailfiles import mails_from, mails_in
 from abuse_triage.cli.output import document, fields, show
 from abuse_triage.errors import InputError
 from abuse_triage.indicators.refang import defang, defang_text
+from abuse_triage.mail.addressee import Addressee
+from abuse_triage.mail.origin import Origin, Witness
 from abuse_triage.model.decision import Verdict
 from abuse_triage.model.message import Arrival
 from abuse_triage.model.report import Reading
@@ -23,8 +25,8 @@ from abuse_triage.service.knowledge import knowledge_of
 
 _SHOWN = 100
 _FACTS_LEFT_OUT = (
-    *("body.", "decision.", "envelope.", "from.", "header.", "indicators.", "lang", "mailbox.", "marking."),
-    *("message.readable", "report.format", "subject", "text"),
+    *("auth.", "body.", "contact.", "decision.", "envelope.", "from.", "header.", "indicators.", "lang", "mailbox."),
+    *("marking.", "message.readable", "report.format", "subject", "text"),
 )
 """Shown elsewhere, or too long; --json has them."""
 
@@ -68,19 +70,26 @@ def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[
                 ],
                 "markings": reading.markings,
                 "outcome": outcome.kind,
-                "acknowledgement": {"to": [mail.recipient for mail in outcome.outgoing], "refused": outcome.refused},
+                "origin": _origin_document(decision.origin),
+                "acknowledgement": {
+                    "to": [] if outcome.refused else [decision.addressee.address],
+                    "reason": decision.addressee.reason,
+                    "proven": decision.addressee.proven,
+                    "refused": outcome.refused,
+                },
                 "reading": {"format": reading.report.format, "defects": reading.defects, "limits": reading.limits},
                 "verdict": decision.verdict,
             }
         )
         return
     _message(message, reading, assumed=assumes_sender(mail, sender))
+    _origin(decision.origin)
     _facts(decision)
     _category(decision.verdict)
     _rules(decision.verdict)
     _tlp_and_priority(decision, reading)
     _indicators(reading, decision)
-    _acknowledgement(outcome)
+    _acknowledgement(outcome, decision.addressee)
 
 
 def _message(message: Arrival, reading: Reading, *, assumed: bool) -> None:
@@ -100,6 +109,39 @@ def _message(message: Arrival, reading: Reading, *, assumed: bool) -> None:
         ],
         indent=2,
     )
+
+
+def _origin(origin: Origin) -> None:
+    """Show what is proven about the sender, and by whom."""
+    proof, contact = origin.proof, origin.contact
+    said = f"SPF {proof.spf}, DKIM {proof.dkim}, DMARC {proof.dmarc}"
+    meant = "From may be forged" if proof.forged else f"From is {'' if proof.aligned else 'not '}proven"
+    _section("Who wrote")
+    fields(
+        [
+            ("says", str(origin.witness)),
+            ("results", said if origin.witness is not Witness.NOBODY else ""),
+            ("so", meant),
+            ("contact", f"{contact.name}, {contact.kind}" if contact else ""),
+            ("their number", origin.number),
+            ("own list", origin.own_list),
+            ("wrote to it", origin.writer.email if origin.rewritten else ""),
+        ],
+        indent=2,
+    )
+
+
+def _origin_document(origin: Origin) -> dict[str, object]:
+    return {
+        "witness": origin.witness,
+        "proof": origin.proof,
+        "aligned": origin.proof.aligned,
+        "forged": origin.proof.forged,
+        "writer": origin.writer,
+        "own_list": origin.own_list,
+        "contact": origin.contact.name if origin.contact else "",
+        "number": origin.number,
+    }
 
 
 def _facts(decision: Decision) -> None:
@@ -169,12 +211,14 @@ def _indicators(reading: Reading, decision: Decision) -> None:
             show(f"             {defang_text(scope.reason)}")
 
 
-def _acknowledgement(outcome: Outcome) -> None:
+def _acknowledgement(outcome: Outcome, addressee: Addressee) -> None:
     if outcome.refused:
         _section("No acknowledgement")
         show(f"  {outcome.refused}")
     else:
-        _section(f"Acknowledged to {', '.join(mail.recipient for mail in outcome.outgoing)}")
+        _section(f"Acknowledged to {addressee.address}")
+        show(f"  {addressee.reason}")
+        show(f"  the sender is {'proven' if addressee.proven else 'not proven: the smaller budget holds'}")
 
 
 def _value(value: object) -> str:

@@ -103,7 +103,45 @@ def test_the_document_has_facts_verdict_and_trace(csirt: Csirt) -> None:
     assert "cls.phishing" == document["verdict"]["trace"][0]["rule"]
     assert "anna@example.org" == document["facts"]["envelope.from"]
     assert [True, True] == [item["scope"]["ours"] for item in document["indicators"]]
-    assert {"to": ["anna@example.org"], "refused": ""} == document["acknowledgement"]
+    assert {
+        "to": ["anna@example.org"],
+        "reason": "to the envelope sender",
+        "proven": False,
+        "refused": "",
+    } == document["acknowledgement"]
+    assert ("nobody", "anna@example.org") == (document["origin"]["witness"], document["origin"]["writer"]["email"])
+
+
+def test_who_wrote_is_explained(tmp_path: Path) -> None:
+    """What is proven, by whose word, which contact that is, and why the answer goes where it goes."""
+    csirt = install(tmp_path)
+    text = csirt.path.read_text("utf-8").replace('authserv_id = ""', 'authserv_id = "mx.example.pt"')
+    contact = 'contact = [{name = "CERT", domains = ["example.org"]}]'
+    csirt.path.write_text(text.replace("contact = []", contact), "utf-8")
+    raw = PHISHING.replace(b"Subject: ", b"Subject: [CERT #12345] ")
+    proven = b"Authentication-Results: mx.example.pt; dkim=pass header.d=example.org\n" + raw
+    forged = b"Authentication-Results: mx.example.pt; spf=fail smtp.mailfrom=example.org\n" + raw
+
+    shown = explained(csirt, proven, "--sender", "bounces+1@mail.example.net")
+
+    for line in (
+        "says          our MTA",
+        "results       SPF none, DKIM pass, DMARC none",
+        "so            From is proven",
+        "contact       CERT, team",
+        "their number  CERT #12345",
+        "Acknowledged to anna@example.org\n  to From, which is proven: the envelope sender only takes bounces",
+        "the sender is proven",
+    ):
+        assert line in shown, line
+    assert "From may be forged" in explained(csirt, forged)
+    assert "No acknowledgement\n  SPF or DMARC failed" in explained(csirt, forged)
+    unproven = explained(csirt, raw)
+    assert "says  nobody\n  so    From is not proven" in unproven
+    assert "the sender is not proven: the smaller budget holds" in unproven
+    document = csirt.json("triage", "-", stdin=proven)
+    assert ("CERT", "CERT #12345") == (document["origin"]["contact"], document["origin"]["number"])
+    assert (True, False) == (document["origin"]["aligned"], document["origin"]["forged"])
 
 
 def test_long_values_are_cut(csirt: Csirt) -> None:
