@@ -100,6 +100,10 @@ class Environment(ImmutableSandboxedEnvironment):
         """Allow what `Signature` documents, and nothing of any other object."""
         return isinstance(obj, Signature) and attr in _ATTRIBUTES
 
+    def wrap_str_format(self, value: Any) -> None:  # noqa: ARG002 -- jinja2's signature
+        """Take back the exception that jinja2 makes for `str.format`."""
+        return
+
     def is_safe_callable(self, obj: Any) -> bool:
         """Allow our functions, and nothing else that can be called."""
         return obj in _CALLABLE
