@@ -23,6 +23,8 @@ DEEPEST = 100
 LONGEST_BOUNDARY = 250
 """Characters of a boundary; RFC 2046 section 5.1.1 allows 70."""
 
+_SLICE = 65_536
+"""Bytes given to the parser at once."""
 _LINE_END = re.compile(rb"\r\n?|\n")
 _TYPE = re.compile(r"\s*+([A-Za-z0-9!#$&^_.+-]{1,100})/([A-Za-z0-9!#$&^_.+-]{1,100})")
 _LEAF = "application/octet-stream"
@@ -182,7 +184,8 @@ def parse(raw: bytes, budget: Budget, depth: int = 1) -> Node:
     factory = _Factory(budget, depth)
     parser = FeedParser(factory)
     try:
-        parser.feed(raw.decode("ascii", "surrogateescape"))
+        for start in range(0, len(raw), _SLICE):  # it needs several times the memory of what it is given at once
+            parser.feed(raw[start : start + _SLICE].decode("ascii", "surrogateescape"))
         parser.close()
     except _FullError:
         budget.too_many()

@@ -4,11 +4,13 @@ import hashlib
 import time
 from base64 import b64encode
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from abuse_triage.mail import structure
 from abuse_triage.mail.decode import decode
 from abuse_triage.mail.structure import DEEPEST, MOST_LINES
 from abuse_triage.model.message import Address, Header, Mail, Part, Place
@@ -429,3 +431,27 @@ def test_what_is_written_is_read(text: str) -> None:
     """A text sent as UTF-8 in base64 comes back as it was written."""
     raw = b"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n" + b64encode(text.encode())
     assert text == decode(raw, LIMITS).parts[0].text
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000])
+def test_mail_reads_the_same_in_slices_of_any_size(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Whatever a slice ends in, a line end, a boundary or a character, what is read is the same."""
+    samples = [file.read_bytes() for file in sorted((Path(__file__).parents[1] / "corpus").glob("*/mail.eml"))]
+    raws = [sample.replace(b"\n", end) for sample in samples[::5] for end in (b"\r\n", b"\n", b"\r")]
+    expected = [decode(raw, LIMITS) for raw in raws]
+    monkeypatch.setattr(structure, "_SLICE", size)
+    assert expected == [decode(raw, LIMITS) for raw in raws]
+
+
+@given(
+    st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"--b", b"--", b"a", b": ", b"\t", b"\xe9"]), max_size=60),
+    st.integers(min_value=1, max_value=9),
+)
+@settings(deadline=None)
+def test_odd_line_ends_read_the_same_in_slices(pieces: list[bytes], size: int) -> None:
+    """Line ends and boundaries that a slice cuts in two mean what they mean in one piece."""
+    raw = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + b"".join(pieces)
+    expected = decode(raw, LIMITS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structure, "_SLICE", size)
+        assert expected == decode(raw, LIMITS)
