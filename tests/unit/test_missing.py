@@ -1,12 +1,14 @@
 """What a report lacks."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from abuse_triage.model.message import Address, Place
 from abuse_triage.model.report import Attachment, Indicator, Kind, Reading, Report
-from abuse_triage.replies.missing import missing
+from abuse_triage.replies.missing import _ASKED, EVIDENCE, SOURCE, TIME, asked, missing
+from abuse_triage.rules import taxonomy
 
 SENDER = Address("Ana", "ana@lists.firma.example")
 
@@ -174,3 +176,45 @@ def test_other_evidence() -> None:
     assert "evidence" not in missing(reading("", indicator(Kind.IPV4, "192.0.2.9", Place.FORWARDED)))
     assert "evidence" in missing(reading("", indicator(Kind.URL, "http://example.net/", Place.HEADER)))
     assert "evidence" in missing(reading("We received: spam at 10:07", ADDRESS))
+
+
+@pytest.mark.parametrize(
+    ("category", "type_id", "expected"),
+    [
+        ("intrusion-attempt", "intrusion-attempts:brute-force", ("time", "source", "logs")),
+        ("information-gathering", "information-gathering:scanner", ("time", "source", "logs")),
+        ("information-gathering", "information-gathering:social-engineering", ()),
+        ("availability", "availability:ddos", ("time", "source", "logs")),
+        ("availability", "availability:outage", ("time", "source")),
+        ("malicious-code", "malicious-code:infected-system", ("time", "source")),
+        ("malicious-code", "malicious-code:malware-distribution", ("source",)),
+        ("intrusion", "intrusions:application-compromise", ("time", "source")),
+        ("fraud", "fraud:phishing", ("page",)),
+        ("fraud", "", ("page",)),
+        ("abusive-content", "abusive-content:spam", ("message",)),
+        ("abusive-content", "abusive-content:violence", ("page",)),
+        ("information-security", "", ("source",)),
+        ("other", "vulnerable:weak-crypto", ("source",)),
+        ("other", "other:undetermined", ("source",)),
+        ("a-category-of-somebody-else", "", ("source",)),
+    ],
+)
+def test_each_kind_of_matter_is_asked_for_what_there_can_be(
+    category: str, type_id: str, expected: tuple[str, ...]
+) -> None:
+    """Logs of attacks, headers of spam, the page of a fraud; never logs of a web shop that cheats."""
+    assert expected == asked((TIME, SOURCE, EVIDENCE), category, type_id)
+
+
+def test_what_is_there_is_not_asked_for() -> None:
+    """Only what the report lacks, in the order in which it is told."""
+    assert () == asked((), "intrusion-attempt", "")
+    assert ("logs",) == asked((EVIDENCE,), "intrusion-attempt", "intrusion-attempts:brute-force")
+    assert () == asked((TIME, EVIDENCE), "fraud", "fraud:phishing")
+
+
+def test_the_matters_that_are_told_apart_are_those_of_the_shipped_taxonomy() -> None:
+    """A slip in an id would ask for too little without anybody noticing."""
+    name = "taxonomy.yaml"
+    known = taxonomy.parse(name, (Path(__file__).parents[2] / "rules" / name).read_text("utf-8"))
+    assert set() == set(_ASKED) - set(known.categories) - set(known.category_of_type)
