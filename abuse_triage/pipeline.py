@@ -68,14 +68,13 @@ def keys(
     ours = (one.lower() for one in named if thread.is_own(one, knowledge.secret))
     subject = thread.ticket_numbers(reading.subject, number_format, prefix)
     address = thread.detail_numbers(arrival.envelope.details, number_format, prefix)
-    who = _origin(reading, knowledge, checked)
     return RelationKeys(
         our_message_ids=tuple(dict.fromkeys(ours)),
         numbers=tuple(dict.fromkeys((*subject, *address))),
         fingerprint=reading.fingerprint,
         sender=arrival.envelope.sender,
         since=arrival.received_at - settings.tickets.duplicate_window,
-        peer=f"{who.contact.name} {who.number}" if who.contact and who.number else "",
+        peer=_peer(reading, knowledge, checked),
     )
 
 
@@ -212,6 +211,14 @@ def _origin(reading: Reading, knowledge: Knowledge, checked: Authentication | No
         canonical=names.canonical,
         organisation=names.organisation,
     )
+
+
+def _peer(reading: Reading, knowledge: Knowledge, checked: Authentication | None) -> str:
+    """Name the number that a contact gave the matter; where nobody is known, nobody has to be proven."""
+    if not knowledge.settings.contact:
+        return ""
+    who = _origin(reading, knowledge, checked)
+    return f"{who.contact.name} {who.number}" if who.contact and who.number else ""
 
 
 def _park(verdict: Verdict, reason: str) -> Verdict:
