@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def big(number: int) -> tuple[str, bytes]:
 
 def main() -> None:
     """Measure both ways in, each with a daemon of its own, and end with one line of JSON."""
-    growth = {name: _measure(name, greeting) for name, greeting in (("SMTP", SMTP),)}
+    growth = {name: _measure(name, greeting) for name, greeting in (("SMTP", SMTP), ("LMTP", LMTP))}
     for name, rows in growth.items():
         print(f"{name}: one message costs the intake {rows['one of 25 MB']['intake']} times its size, aim {AIM}")
     print(json.dumps({"benchmark": "memory", "growth": growth}))
@@ -51,7 +52,7 @@ def _measure(name: str, greeting: bytes) -> dict[str, dict[str, float]]:
         daemon.start()
         port = lmtp if greeting == LMTP else daemon.port
         send_all(port, [report(number) for number in range(50)], 5, greeting)
-        daemon.drain()
+        _triaged(daemon)
         base = daemon.peaks()
         print(f"{name}, peak MB".ljust(24) + "".join(process.rjust(12) for process in base))
         _print("small messages", base)
@@ -63,7 +64,7 @@ def _measure(name: str, greeting: bytes) -> dict[str, dict[str, float]]:
         ):
             with ThreadPoolExecutor(sessions) as pool:
                 taken = sum(pool.map(lambda number: _is_taken(port, number, greeting), range(count)))
-            daemon.drain()
+            _triaged(daemon)
             peaks = daemon.peaks()
             _print(label if taken == count else f"{label}, {taken} taken", peaks)
             growth[label] = {process: round((peaks[process] - base[process]) * 1024 / _SIZE, 2) for process in base}
@@ -76,6 +77,11 @@ def _is_taken(port: int, number: int, greeting: bytes) -> bool:
         return bool(send_all(port, [big(number)], 1, greeting))
     except RefusedError:
         return False
+
+
+def _triaged(daemon: Daemon) -> None:
+    while daemon.store().waiting():
+        time.sleep(0.05)
 
 
 def _print(label: str, peaks: dict[str, int]) -> None:

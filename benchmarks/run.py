@@ -9,6 +9,7 @@ BENCHMARKS = (
     "whole_way.py",
     "archive.py",
     "memory.py",
+    "idle.py",
     "store.py",
     "extract.py",
     "rules.py",
