@@ -87,6 +87,7 @@ class DigestInput:
     timezone: str
     at: datetime
     since: datetime | None
+    settled: datetime
     open_tickets: tuple[Ticket, ...] = ()
     open_count: int = 0
     new: tuple[tuple[str, int], ...] = ()
@@ -94,7 +95,6 @@ class DigestInput:
     unreadable: tuple[HeldMessage, ...] = ()
     parked: tuple[HeldMessage, ...] = ()
     parked_count: int = 0
-    settled: datetime | None = None
     refused: tuple[RefusedAcknowledgement, ...] = ()
     troubled: tuple[TroubledMail, ...] = ()
     waiting: tuple[Waiting, ...] = ()

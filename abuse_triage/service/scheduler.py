@@ -43,8 +43,7 @@ def tick(settings: Settings, store: Store, now: datetime) -> None:
     given = digest_input(settings, store, since=last, parked_since=parked_since(store), now=now)
     for mail in digest_mails(settings, given, due=due):
         store.queue(mail, now)
-    if given.settled:
-        store.remember(PARKED_LISTED, given.settled.isoformat())
+    store.remember(PARKED_LISTED, given.settled.isoformat())
     store.remember(LAST_DIGEST, now.isoformat())
     log.info("digest-queued", recipients=len(settings.digest.recipients), due=due.isoformat())
 

@@ -27,6 +27,7 @@ EMPTY = DigestInput(
     timezone="Europe/Lisbon",
     at=NOW,
     since=NOW - timedelta(days=1),
+    settled=NOW,
     category_names={"fraud": "Fraud"},
 )
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
