@@ -1,6 +1,7 @@
 """A client that says bytes and reads lines, for what a dialogue cannot show."""
 
 import asyncio
+import contextlib
 
 from abuse_triage.model.settings import Settings
 
@@ -56,6 +57,7 @@ class Mouth:
         return (await asyncio.wait_for(self.reader.read(), 10)).decode().splitlines()
 
     async def close(self) -> None:
-        """Hang up."""
+        """Hang up, unless the server did."""
         self.writer.close()
-        await self.writer.wait_closed()
+        with contextlib.suppress(ConnectionError):
+            await self.writer.wait_closed()

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 READ_BYTES = 65_536
 """Limit of the stream reader: twice as much is buffered before the client has to wait."""
-_FAREWELL_SECONDS = 5.0
+FAREWELL_SECONDS = 5.0
 """Time for a client to read our last reply."""
 _LINGER_SECONDS = 2.0
 """Time in which what a client still sends is read and thrown away, so that our last reply reaches it."""
@@ -95,15 +95,16 @@ class Connection(SMTP):
         )
 
     def data_received(self, data: bytes) -> None:
-        """Remember that the client is alive."""
+        """Remember that the client is alive; what it says when we are leaving is not kept."""
         self._heard = self.loop.time()
         self._brought += len(data)
-        self._reader.feed_data(data)
+        if not self._leaving:
+            self._reader.feed_data(data)
 
     def eof_received(self) -> bool:
         """Let a client that only closed its own direction have its replies, where TLS allows it."""
         self._reader.feed_eof()
-        return not self._tls
+        return not self._tls and not self._leaving
 
     def dismiss(self) -> None:
         """Say that the service closes: at once, or after the reply to the message that is coming in."""
@@ -122,17 +123,22 @@ class Connection(SMTP):
             self.abort()
             return
         self._cut, self._leaving = cut, True
-        self._writer.write((reply.encode() + b"\r\n") * max(1, self._owed))
-        self._writer.close()
-        self._allow_farewell()
+        owed, self._owed = self._owed, 0
+        self._writer.write((reply.encode() + b"\r\n") * max(1, owed))
+        if owed and self._writer.can_write_eof():  # it is sending, and goes on for a while: see `_hang_up`
+            self._writer.write_eof()
+            self._allow(_LINGER_SECONDS)
+        else:
+            self._writer.close()
+            self._allow(FAREWELL_SECONDS)
 
-    def _allow_farewell(self) -> None:
-        """Drop a client that does not even take our last reply."""
+    def _allow(self, seconds: float) -> None:
+        """Drop a client that is still there after so many seconds."""
         self._timeout_handle.cancel()
-        self._timeout_handle = self.loop.call_later(_FAREWELL_SECONDS, self.abort)
+        self._timeout_handle = self.loop.call_later(seconds, self.abort)
 
     async def _hang_up(self, cut: str, reply: str) -> None:
-        """Send the last reply, and read on for a while: closing with unread data would take the reply away again."""
+        """Send the last reply, and listen on for a while: closing with unread data would take the reply away again."""
         self._cut, self._leaving = cut, True
         await self._answer(reply)
         if self._writer.can_write_eof():

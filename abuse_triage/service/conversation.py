@@ -19,7 +19,7 @@ import structlog
 from abuse_triage.errors import TemporaryError
 from abuse_triage.model.message import Envelope
 from abuse_triage.service.commit import QueueFullError
-from abuse_triage.service.connection import Connection
+from abuse_triage.service.connection import FAREWELL_SECONDS, Connection
 from abuse_triage.service.door import Transaction
 from abuse_triage.service.path import NULL_PATH, split_path
 from abuse_triage.service.transparency import MessageText
@@ -60,7 +60,7 @@ class Conversation(Connection):
         finally:
             if not self._writer.is_closing():
                 self._writer.close()
-                self._allow_farewell()
+                self._allow(FAREWELL_SECONDS)
 
     async def _converse(self) -> None:
         if self._turned_away:

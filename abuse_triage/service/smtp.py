@@ -20,7 +20,8 @@ _TLS_BUFFER_BYTES = 16_384
 
 def smtp_sessions(door: Door) -> Callable[[], Connection]:
     """Return what makes the session of each new connection, with STARTTLS where there is a certificate."""
-    sslproto.SSLProtocol.max_size = _TLS_BUFFER_BYTES
+    if door.certificate:
+        sslproto.SSLProtocol.max_size = _TLS_BUFFER_BYTES
     return connections(SmtpSession, door, door.settings.max_message)
 
 
@@ -29,6 +30,8 @@ class SmtpSession(Conversation):
 
     channel = Channel.SMTP
     protocol = "ESMTP"
+    _negotiating = False
+    """Whether TLS is being negotiated."""
 
     async def smtp_HELO(self, host: str | None) -> None:  # noqa: N802 - named by aiosmtpd
         """Greet (RFC 5321 section 4.1.1.1)."""
@@ -68,24 +71,31 @@ class SmtpSession(Conversation):
     async def _encrypt(self, certificate: ssl.SSLContext) -> None:
         self._writer.write(b"220 2.0.0 Ready to start TLS\r\n")
         self._reader = asyncio.StreamReader(limit=READ_BYTES, loop=self.loop)  # what was sent in clear stays behind
-        self._cut, self._leaving = "tls-handshake", True  # until it is done there is nobody to talk to
+        self._negotiating = True
         seconds = min(_HANDSHAKE_SECONDS, self._limits.idle_timeout.total_seconds())
         encrypted = None
         with contextlib.suppress(OSError):  # ssl.SSLError is one
             encrypted = await self.loop.start_tls(
                 self._writer.transport, self, certificate, server_side=True, ssl_handshake_timeout=seconds
             )
+        self._negotiating = False
         if encrypted is None:  # so it is where the client went away; and asyncio does not always tell us
+            self._cut, self._leaving = "tls-handshake", True
             self.connection_lost(None)
             return
         # StreamWriter.start_tls would leave a writer that cannot even be closed where the client went away.
         self.transport = self._writer._transport = encrypted  # type: ignore[attr-defined] # noqa: SLF001 - see above
         self._reader.set_transport(encrypted)
         self._tls = True
-        self._cut, self._leaving = "", False
         self.session = self._create_session()
         self._set_rset_state()
         self._heard = self.loop.time()
+
+    def _end(self, cut: str, reply: str) -> None:
+        if self._negotiating:  # there is nobody to talk to
+            self.abort()
+        else:
+            super()._end(cut, reply)
 
     def _replies_to_a_text(self) -> int:
         return 1
