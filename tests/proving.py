@@ -101,7 +101,7 @@ class Prover:
     def __init__(self, *servers: str, timeout: float = 5.0) -> None:
         """Take resolvers with ports, and the seconds for one message."""
         self._timeout = timeout
-        self._check = checker._check_with(
+        self._check, _ = checker._check_with(
             Start(servers=servers, timeout=timeout, limits=LimitSettings(), memory=1_000_000_000)
         )
 
@@ -109,7 +109,7 @@ class Prover:
         self, raw: bytes, *, sender: str = "", helo: str = "mx.example.pt", peer: str = "", whole: bool = True
     ) -> Answer:
         """Check a message; without `peer` SPF is not asked."""
-        return self._check(
+        proven, notes = self._check(
             Request(
                 number=1,
                 sender=sender,
@@ -120,6 +120,7 @@ class Prover:
             ),
             raw,
         )
+        return Answer(number=1, proven=proven, notes=notes, unreachable=False)
 
     def prove(self, raw: bytes, **envelope: str) -> Authentication:
         """Return what is proven about a message."""

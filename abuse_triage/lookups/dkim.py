@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import dkim
-from dkim.canonicalization import ALGORITHMS, CanonicalizationPolicy, Relaxed
+from dkim.canonicalization import (
+    ALGORITHMS,
+    CanonicalizationPolicy,
+    Relaxed,
+    correct_empty_body,
+    strip_trailing_lines,
+)
 from dkim.util import InvalidTagValueList, parse_tag_value
 
 from abuse_triage.lookups.resolver import Questions, UnansweredError
@@ -25,7 +31,6 @@ LARGEST_EXPONENT = 2**32
 
 _FIELD = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:")
 _WIDE = re.compile(rb"\s{101}")
-_BLANKS = re.compile(rb"[\t ]+")
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,126}")
 
 
@@ -52,8 +57,10 @@ class _LinearRelaxed(Relaxed):  # type: ignore[misc]  # dkimpy has no types
     @staticmethod
     def canonicalize_body(body: bytes) -> bytes:
         """Return what is hashed of a body."""
-        body = _BLANKS.sub(b" ", body).replace(b" \r\n", b"\r\n")
-        canonical: bytes = Relaxed.canonicalize_body(body)
+        body = body.replace(b"\t", b" ")
+        while b"  " in body:  # halves every run: for the longest that fits into a message 23 times
+            body = body.replace(b"  ", b" ")
+        canonical: bytes = correct_empty_body(strip_trailing_lines(body.replace(b" \r\n", b"\r\n")))
         return canonical
 
 

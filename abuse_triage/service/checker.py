@@ -22,7 +22,7 @@ from abuse_triage.model.settings import LimitSettings
 from abuse_triage.service import wire
 from abuse_triage.service.confinement import allow_cpu, confine
 
-LARGEST = 5_000_000
+LARGEST = 10_000_000
 """Octets of a message whose signatures are checked; of a larger one only From and SPF are."""
 MOST_AT_ONCE = 64
 """Messages that are worked on at the same time; further ones wait."""
@@ -73,6 +73,7 @@ class Answer:
     unreachable: bool
 
 
+_Check = Callable[[Request, bytes], tuple[Authentication, tuple[str, ...]]]
 START = TypeAdapter(Start)
 REQUEST = TypeAdapter(Request)
 ANSWER = TypeAdapter(Answer)
@@ -82,16 +83,17 @@ def main() -> None:
     """Check messages until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     start = START.validate_json(wire.receive(0, 1_000_000))
-    check = _check_with(start)
+    check, unreachable = _check_with(start)
     threading.stack_size(_STACK)
     confine(start.memory, _DESCRIPTORS)
     wire.send(1, READY)
     turn = threading.Lock()
 
     def work(request: Request, raw: bytes) -> None:
-        answer = ANSWER.dump_json(check(request, raw))
-        with turn:
-            wire.send(1, answer)
+        proven, notes = check(request, raw)
+        with turn:  # so that what answers say about the resolvers comes in the order in which it happened
+            answer = Answer(number=request.number, proven=proven, notes=notes, unreachable=unreachable())
+            wire.send(1, ANSWER.dump_json(answer))
 
     with ThreadPoolExecutor(MOST_AT_ONCE, "check") as pool:
         while True:
@@ -104,8 +106,8 @@ def main() -> None:
             pool.submit(work, request, raw)
 
 
-def _check_with(start: Start) -> Callable[[Request, bytes], Answer]:
-    """Return what answers a request; never raises."""
+def _check_with(start: Start) -> tuple[_Check, Callable[[], bool]]:
+    """Return what checks a message, which never raises, and what tells whether no resolver answers."""
     # Late: the decider imports this module too, and needs nothing that talks to DNS.
     from abuse_triage.lookups import dkim, sender  # noqa: PLC0415 -- see above
     from abuse_triage.lookups.dmarc import Author  # noqa: PLC0415 -- see above
@@ -125,8 +127,7 @@ def _check_with(start: Start) -> Callable[[Request, bytes], Answer]:
             domain=names.canonical(domain.rstrip(".") if request.sender else request.helo.rstrip(".")),
         )
 
-    def check(request: Request, raw: bytes) -> Answer:
-        proven, notes = TEMPORARY, tuple[str, ...]()
+    def check(request: Request, raw: bytes) -> tuple[Authentication, tuple[str, ...]]:
         try:
             author, has_from = _author(raw, limits)
             letter = sender.Letter(
@@ -137,12 +138,11 @@ def _check_with(start: Start) -> Callable[[Request, bytes], Answer]:
                 if request.whole
                 else None,
             )
-            proven, notes = sender.check(letter, Questions(resolver, request.deadline))
+            return sender.check(letter, Questions(resolver, request.deadline))
         except Exception as error:  # noqa: BLE001 -- whatever a hostile message brings about
-            notes = (type(error).__name__,)
-        return Answer(number=request.number, proven=proven, notes=notes, unreachable=resolver.unreachable)
+            return TEMPORARY, (type(error).__name__,)
 
-    return check
+    return check, lambda: resolver.unreachable
 
 
 def _author(raw: bytes, limits: LimitSettings) -> tuple[str, bool]:

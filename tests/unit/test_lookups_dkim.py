@@ -290,7 +290,7 @@ def test_a_run_of_blanks_takes_no_square_of_time(prover: Prover) -> None:
     raw = signed(letter(body=b"x" + b" " * 2_000_000 + b"y\r\n"), rsa(2048), headers=HEADERS)
     used = time.process_time()
     assert ("pass", True) == found(prover, raw)
-    assert time.process_time() - used < 5
+    assert time.process_time() - used < 2
 
 
 @given(st.binary(max_size=600), st.binary(max_size=300))
