@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from daemon import Daemon
 from store import arrival, outcome
-from whole_way import rate
+from whole_way import rate, reports
 
 from abuse_triage.store.interface import Store
 
@@ -52,9 +52,9 @@ def main() -> None:
         counter = itertools.count(1)
         for name, daemon in (("empty", empty), ("full", full)) * given.rounds:
             daemon.start()
-            rate(daemon, next(counter) * 1_000_000, 200, 10)  # warm
+            rate(daemon, reports(next(counter) * 1_000_000, 200), 10)  # warm
             before = sum(daemon.cpu().values())
-            rates[name].append(rate(daemon, next(counter) * 1_000_000, given.messages, 10)[0])
+            rates[name].append(rate(daemon, reports(next(counter) * 1_000_000, given.messages), 10)[0])
             cpu[name].append(sum(daemon.cpu().values()) - before)
             daemon.drain(600)
             daemon.stop()

@@ -6,6 +6,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -22,10 +23,14 @@ def waiting(store: Store) -> int:
     return store.waiting()
 
 
-def rate(daemon: Daemon, first: int, count: int, sessions: int) -> tuple[float, float, list[float]]:
-    """Send reports; returns whole-way messages/s, accept messages/s, and the accept latencies."""
-    messages = [report(number) for number in range(first, first + count)]
-    store = daemon.store()
+def reports(first: int, count: int) -> list[tuple[str, bytes]]:
+    """Return so many different reports with their senders."""
+    return [report(number) for number in range(first, first + count)]
+
+
+def rate(daemon: Daemon, messages: Sequence[tuple[str, bytes]], sessions: int) -> tuple[float, float, list[float]]:
+    """Send messages; returns whole-way messages/s, accept messages/s, and the accept latencies."""
+    count, store = len(messages), daemon.store()
     started = time.perf_counter()
     latencies = send_all(daemon.port, messages, sessions)
     accepted = time.perf_counter()
@@ -66,9 +71,9 @@ def main() -> None:
     result: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="whole-way-") as folder, Daemon(Path(folder)) as daemon:
         daemon.start()
-        rate(daemon, 10_000_000, 200, 10)  # warm
+        rate(daemon, reports(10_000_000, 200), 10)  # warm
         before = daemon.cpu()
-        fresh = [rate(daemon, round_ * given.messages, given.messages, 10) for round_ in range(given.rounds)]
+        fresh = [rate(daemon, reports(round_ * given.messages, given.messages), 10) for round_ in range(given.rounds)]
         result["whole_way_per_s"] = statistics.median(value[0] for value in fresh)
         result["accept_while_busy_per_s"] = statistics.median(value[1] for value in fresh)
         print(f"whole way, 10 sessions: {[round(value[0]) for value in fresh]} messages/s, aim 400")
