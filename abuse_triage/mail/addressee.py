@@ -51,6 +51,8 @@ def addressee(
         return _nobody("SPF or DMARC failed, and no signature of the domain in From holds: the sender may be forged")
     if not return_path:
         return _nobody("the envelope sender is empty")
+    if over_own_list and not sender.email:
+        return _nobody("it came over our own list, which does not say who wrote")
     if over_own_list:
         return _to(
             sender.email,

@@ -75,7 +75,7 @@ def origin(
         proof = authentication.results(headers, trusted, canonical(sender.domain), organisation)
         witness = Witness.MTA if authentication.speaks(headers, trusted) else Witness.NOBODY
     came_over = own_list(headers, settings.reply.own_lists)
-    wrote = writer(headers, sender, own_addresses(settings)) if came_over else sender
+    wrote = writer(headers, sender, came_over, own_addresses(settings)) if came_over else sender
     contact = contact_of(sender, settings.contact, proof)
     team = contact is not None and contact.kind == "team"
     return Origin(

@@ -2,7 +2,7 @@
 
 An operator whose abuse@ is a mailing list or a Google Group gets every report with the fields of a list. Where domains
 forbid others to write in their name (DMARC), such lists put their own address into From and keep the first one in
-X-Original-From or X-Original-Sender. Answering to that is no answer to Reply-To: Reply-To is where the sender wants
+X-Original-From or X-Original-Sender (Google Groups, Sympa), or the return path in X-MailFrom (Mailman 3). Answering to that is no answer to Reply-To: Reply-To is where the sender wants
 answers of people to go, and may name anybody, while this is the address that stood in From, copied by a host that the
 operator has named as its own. A stranger can write List-Id and these fields too, and gains nothing that a made-up
 return path would not give: no authentication proves the address, so it draws from the smaller budget.
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from abuse_triage.mail.addresses import addresses
 from abuse_triage.model.message import Address, Header
 
-_ORIGINAL = ("x-original-from", "x-original-sender")
+_ORIGINAL = ("x-original-from", "x-original-sender", "x-mailfrom")
 _LOOPS = ("x-loop", "x-beenthere")
 
 
@@ -31,12 +31,13 @@ def without_list(headers: Sequence[Header], list_id: str) -> list[Header]:
     return [header for header in headers if not _added(header, list_id)]
 
 
-def writer(headers: Sequence[Header], sender: Address, own_addresses: frozenset[str]) -> Address:
+def writer(headers: Sequence[Header], sender: Address, list_id: str, own_addresses: frozenset[str]) -> Address:
     """Return who wrote to our own list: From, or where the list rewrote that, the address that it kept.
 
-    `own_addresses` are those that a list may have put into From. An empty address means that the list does not say.
+    The list has put into From its own address ("abuse@lists.example.pt" for the id "abuse.lists.example.pt") or another
+    one of `own_addresses`. An empty address means that the list does not say who wrote.
     """
-    if sender.email and sender.email not in own_addresses:
+    if sender.email and sender.email not in own_addresses and sender.email.replace("@", ".") != list_id:
         return sender
     for name in _ORIGINAL:
         for header in headers:

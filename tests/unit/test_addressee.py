@@ -117,7 +117,9 @@ def test_over_a_list_of_our_own_the_writer_is_answered() -> None:
     assert (ANA.email, False) == _pair(asked(list_path, proof=Authentication(spf="pass"), over_own_list=True))
     assert (ANA.email, True) == _pair(asked(list_path, proof=ALIGNED, over_own_list=True))
     assert (ANA.email, False) == _pair(asked(list_path, proof=DMARC, over_own_list=True, rewritten=True))
-    assert ("", False) == _pair(asked(list_path, Address("Ana", ""), over_own_list=True, rewritten=True))
+    nobody = asked(list_path, Address("Ana", ""), over_own_list=True, rewritten=True)
+    assert ("", False) == _pair(nobody)
+    assert "does not say who wrote" in nobody.reason
 
 
 def _pair(found: Addressee) -> tuple[str, bool]:

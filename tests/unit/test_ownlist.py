@@ -57,9 +57,11 @@ def test_what_the_list_added_is_left_out() -> None:
         ),
         (Address("Ana via abuse", "abuse@example.pt"), [("x-original-from", "nobody at all")], ""),
         (Address("Ana via abuse", "abuse@example.pt"), [("reply-to", "ana@example.org")], ""),
+        (Address("Ana via abuse", "abuse@example.pt"), [("x-mailfrom", "ana@example.org")], ANA.email),
+        (Address("Ana via Abuse", "abuse@lists.example.pt"), [("x-mailfrom", "ana@example.org")], ANA.email),
         (Address("", ""), [("x-original-sender", "ana@example.org")], "ana@example.org"),
     ],
 )
 def test_who_wrote_to_the_list(sender: Address, fields: list[tuple[str, str]], expected: str) -> None:
     """From counts unless the list put our address there; then what it kept counts, and never Reply-To."""
-    assert expected == writer([Header(*pair) for pair in fields], sender, ABUSE).email
+    assert expected == writer([Header(*pair) for pair in fields], sender, "abuse.lists.example.pt", ABUSE).email
