@@ -7,6 +7,7 @@ from pathlib import Path
 BENCHMARKS = (
     "accept.py",
     "whole_way.py",
+    "checked.py",
     "archive.py",
     "memory.py",
     "idle.py",
