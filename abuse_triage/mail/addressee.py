@@ -51,14 +51,8 @@ def addressee(
         return _nobody("SPF or DMARC failed, and no signature of the domain in From holds: the sender may be forged")
     if not return_path:
         return _nobody("the envelope sender is empty")
-    if over_own_list and not sender.email:
-        return _nobody("it came over our own list, which does not say who wrote")
     if over_own_list:
-        return _to(
-            sender.email,
-            "to whoever wrote to our own list: the return path is the list's",
-            proven=proof.aligned and not rewritten,
-        )
+        return _over_own_list(sender, proven=proof.aligned and not rewritten)
     if not takes_bounces(return_path.lower()):
         theirs = organisation(return_path.rpartition("@")[2])
         same = proof.aligned and theirs != "" and theirs == organisation(sender.domain)
@@ -66,6 +60,12 @@ def addressee(
     if not proof.aligned:
         return _nobody("the envelope sender only takes bounces, and nothing proves the address in From")
     return _to(sender.email, "to From, which is proven: the envelope sender only takes bounces", proven=True)
+
+
+def _over_own_list(writer: Address, *, proven: bool) -> Addressee:
+    if not writer.email:
+        return _nobody("it came over our own list, which does not say who wrote")
+    return _to(writer.email, "to whoever wrote to our own list: the return path is the list's", proven=proven)
 
 
 def _to(address: str, reason: str, *, proven: bool) -> Addressee:

@@ -2,10 +2,11 @@
 
 An operator whose abuse@ is a mailing list or a Google Group gets every report with the fields of a list. Where domains
 forbid others to write in their name (DMARC), such lists put their own address into From and keep the first one in
-X-Original-From or X-Original-Sender (Google Groups, Sympa), or the return path in X-MailFrom (Mailman 3). Answering to that is no answer to Reply-To: Reply-To is where the sender wants
-answers of people to go, and may name anybody, while this is the address that stood in From, copied by a host that the
-operator has named as its own. A stranger can write List-Id and these fields too, and gains nothing that a made-up
-return path would not give: no authentication proves the address, so it draws from the smaller budget.
+X-Original-From or X-Original-Sender (Google Groups, Sympa), or the return path in X-MailFrom (Mailman 3). Answering to
+that is no answer to Reply-To: Reply-To is where the sender wants answers of people to go, and may name anybody, while
+this is the address that stood in From or in the envelope, copied by a host that the operator has named as its own. A
+stranger can write List-Id and these fields too, and gains nothing that a made-up return path would not give: no
+authentication proves the address, so it draws from the smaller budget.
 """
 
 from collections.abc import Sequence
