@@ -11,7 +11,7 @@ from abuse_triage.model.ticket import NUMBER_PLACEHOLDER
 from abuse_triage.replies.acknowledgement import incident_address
 from abuse_triage.replies.missing import LOGS, MESSAGE, PAGE, SOURCE, TIME
 from abuse_triage.replies.sandbox import WIDTH
-from abuse_triage.replies.wording import SUBJECT, Wording, signature
+from abuse_triage.replies.wording import SUBJECT, Wording, parts_of, signature
 
 _LONGEST_NUMBER = 54
 """Characters of a ticket's number that a line has to have room for; a longer one may make it wider."""
@@ -36,23 +36,34 @@ def problems(wording: Wording, settings: Settings, categories: Sequence[tuple[st
         settings: that hold.
         categories: names of the categories in Portuguese and in English.
     """
-    found: dict[str, None] = {}
     names = {"pt": ["-", *(pt for pt, _ in categories)], "en": ["-", *(en for _, en in categories)]}
+    found: list[str] = []
     for name in sorted(wording.own):
-        language, _, file = name.partition("/")
-        template = file.partition(".")[0]
-        lines = wording.own[name].splitlines()
-        teams = (settings.team, _silent(settings.team), _wordy(settings.team))
-        for position, team in enumerate(teams):
-            for values in _samples(template, settings, max(names[language], key=len)):
-                given = {**values, "team": signature(team, language), "contact": "."}
-                try:
-                    text = wording.text(template, language, given)
-                except Exception as error:  # noqa: BLE001 -- a template may do anything wrong, and all of it is told
-                    found[f"{wording.place}{name}{_where(error)}: {error}"] = None
-                    continue
-                for line, problem in _doubts(template, text, settings, values, lines, measured=position == 0):
-                    found[f"{wording.place}{name}{f':{line}' if line else ''}: {problem}"] = None
+        doubts = _rehearse(wording, settings, name, max(names[parts_of(name)[0]], key=len))
+        found += [f"{wording.place}{name}{f':{line}' if line else ''}: {problem}" for line, problem in doubts]
+    return found
+
+
+def _rehearse(wording: Wording, settings: Settings, name: str, category: str) -> list[tuple[int, str]]:
+    """Write one template out for three teams, and return lines and problems; of a line that is too wide the widest."""
+    language, template = parts_of(name)
+    source = wording.own[name].splitlines()
+    found: dict[tuple[int, str], None] = {}
+    widest: dict[int, str] = {}
+    for team in (settings.team, _silent(settings.team), _wordy(settings.team)):
+        for values in _samples(template, settings, category):
+            given = {**values, "team": signature(team, language), "contact": "."}
+            try:
+                text = wording.text(template, language, given).replace(NUMBER_PLACEHOLDER, number(settings))
+            except Exception as error:  # noqa: BLE001 -- a template may do anything wrong, and all of it is told
+                found[_where(error), str(error)] = None
+                continue
+            found |= dict.fromkeys(_doubts(template, text, settings, values, source))
+            for line in _too_wide(text, settings) if team is settings.team else ():
+                place = _line(line, source)
+                widest[place] = max(line, widest.get(place, ""), key=len)
+    for place, line in widest.items():
+        found[place, f"a line has {len(line)} columns, at most {WIDTH} fit: {line[:_SHOWN]}…"] = None
     return list(found)
 
 
@@ -121,7 +132,7 @@ def _tickets(template: str, settings: Settings, category: str) -> Iterator[Mappi
 
 
 def _doubts(
-    template: str, text: str, settings: Settings, values: Mapping[str, object], lines: list[str], *, measured: bool
+    template: str, text: str, settings: Settings, values: Mapping[str, object], source: list[str]
 ) -> Iterator[tuple[int, str]]:
     """Yield what is wrong with a text that was written, as line of the template (0 where unknown) and problem."""
     if template != "team":
@@ -131,16 +142,20 @@ def _doubts(
             yield 0, f'should begin with one line "{SUBJECT}…" and an empty line behind it'
         elif len(subject) > _LONGEST_SUBJECT:
             yield 0, f"the subject has {len(subject)} characters; {_LONGEST_SUBJECT} are enough"
-        said = number(settings) if template == "folded" else NUMBER_PLACEHOLDER
-        if said not in text and (template != "folded" or values["other_follows"]):
+        if number(settings) not in text and (template != "folded" or values["other_follows"]):
             yield 0, "does not say the number of the ticket"
-    for line in text.replace(NUMBER_PLACEHOLDER, number(settings)).split("\n"):
+    for line in text.split("\n"):
         strange = next((one for one in line if not one.isprintable() and one != _NO_BREAK), "")
         if strange:
-            yield _line(line, lines), f"has a character that cannot be printed, U+{ord(strange):04X}"
-        excused = number(settings) in line and len(number(settings)) > _LONGEST_NUMBER
-        if measured and len(line) > WIDTH and not excused and not line.startswith(SUBJECT):
-            yield _line(line, lines), f"a line has {len(line)} columns, at most {WIDTH} fit: {line[:_SHOWN]}…"
+            yield _line(line, source), f"has a character that cannot be printed, U+{ord(strange):04X}"
+
+
+def _too_wide(text: str, settings: Settings) -> Iterator[str]:
+    """Yield the lines that do not fit, unless a very long number is to blame."""
+    excused = number(settings) if len(number(settings)) > _LONGEST_NUMBER else "\n"
+    for line in text.split("\n"):
+        if len(line) > WIDTH and excused not in line and not line.startswith(SUBJECT):
+            yield line
 
 
 def _line(written: str, lines: list[str]) -> int:
@@ -155,6 +170,6 @@ def _in_common(one: str, other: str) -> int:
     )
 
 
-def _where(error: Exception) -> str:
+def _where(error: Exception) -> int:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
-    return f":{lines[-1]}" if lines else ""
+    return (lines[-1] if lines else None) or 0

@@ -125,10 +125,16 @@ def _contact(wording: Wording, team: Team, language: str) -> str:
     return wording.text("team", language, {"team": signature(team, language)})
 
 
+def parts_of(name: str) -> tuple[str, str]:
+    """Return language and template that a file is for: "pt" and "incident" of "pt/incident.txt.j2"."""
+    language, _, file = name.partition("/")
+    return language, file.partition(".")[0]
+
+
 def _offered(name: str) -> list[str]:
     """Name the variables of a template by the name of its file."""
-    kind = name.rpartition("/")[2].partition(".")[0]
-    return [variable for variable, about in VARIABLES.items() if kind in about.templates]
+    _, template = parts_of(name)
+    return [variable for variable, about in VARIABLES.items() if template in about.templates]
 
 
 SHIPPED = Wording()

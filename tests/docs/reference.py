@@ -5,6 +5,7 @@ A generated part stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->`.
 
 import re
 from collections.abc import Iterator, Mapping
+from inspect import Parameter, getdoc, signature
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -13,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from abuse_triage.model.settings import Section, Settings
+from abuse_triage.replies import sandbox, wording
 from abuse_triage.rules import facts, schema
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -49,11 +51,30 @@ def action_table() -> str:
     return _table(("phase", "action", "meaning"), rows)
 
 
+def variable_table() -> str:
+    """Return the table of what a template may say."""
+    rows = [
+        (f"`{name}`", ", ".join(variable.templates), variable.about) for name, variable in wording.VARIABLES.items()
+    ]
+    return _table(("variable", "in", "what it is"), rows)
+
+
+def function_table() -> str:
+    """Return the table of what a template may call."""
+    rows = [
+        (f"`{name}({', '.join(map(_argument, signature(function).parameters.values()))})`", getdoc(function) or "")
+        for name, function in sandbox.FUNCTIONS.items()
+    ]
+    return _table(("function", "what it writes"), rows)
+
+
 PARTS = {
     "configuration": configuration,
     "facts": fact_table,
     "tests": test_table,
     "actions": action_table,
+    "variables": variable_table,
+    "functions": function_table,
 }
 """What writes each generated part."""
 
@@ -111,6 +132,11 @@ def _toml(value: Any) -> str:
         case dict():
             return f"{{{', '.join(f'{key} = {_toml(item)}' for key, item in value.items())}}}"
     return str(value)
+
+
+def _argument(parameter: Parameter) -> str:
+    """Write an argument as a template does: those that have to be named with their names."""
+    return f"{parameter.name}=…" if parameter.kind is Parameter.KEYWORD_ONLY else parameter.name
 
 
 def _described(model: type[BaseModel]) -> Iterator[tuple[str, str]]:

@@ -118,6 +118,12 @@ def test_configuration(configured: Checkout) -> None:
     transcript.check(DOCS / "configuration.md", "configuration", configured.folder)
 
 
+def test_templates(configured: Checkout) -> None:
+    """The template that the page shows is refused, mended and seen as the page says."""
+    transcript.write_files(DOCS / "templates.md", configured.folder)
+    transcript.check(DOCS / "templates.md", "templates", configured.folder)
+
+
 def test_install(tmp_path: Path) -> None:
     """The commands that make the configuration of a service make one without problems."""
     here = {
@@ -139,6 +145,7 @@ def test_every_marked_example_is_run() -> None:
         "handling.md": {"handling"},
         "install.md": {"init"},
         "rules.md": {"rules"},
+        "templates.md": {"templates"},
     }
     marked = {document.name: transcript.names(document) for document in (README, *DOCS.glob("*.md"))}
     assert run_here == {name: found for name, found in marked.items() if found}
