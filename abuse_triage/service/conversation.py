@@ -85,9 +85,10 @@ class Conversation(Connection):
     def _last_word(self) -> tuple[str, str] | None:
         if self._cut == "shutdown":
             return "shutdown", "421 4.3.2 Service is closing, try again later"
-        if self._errors >= self._limits.max_errors:
+        patience = 2 if self.envelope.destinations else 1  # a message that has a recipient may still come to its end
+        if self._errors >= patience * self._limits.max_errors:
             return "max_errors", "421 4.7.0 Too many errors"
-        if self._commands >= self._limits.max_commands:
+        if self._commands >= patience * self._limits.max_commands:
             return "max_commands", "421 4.7.0 Too many commands"
         return None
 

@@ -21,7 +21,7 @@ from abuse_triage.model.settings import Settings
 from abuse_triage.service.commit import ArrivalStore, GroupCommit
 from abuse_triage.service.door import Destination, Door
 from abuse_triage.service.ids import new_id
-from abuse_triage.service.listen import listening
+from abuse_triage.service.listen import BACKLOG, listening
 from abuse_triage.service.lmtp import lmtp_sessions
 from abuse_triage.service.room import shortage
 from abuse_triage.service.smtp import smtp_sessions
@@ -32,8 +32,8 @@ _DRAIN_SECONDS = 10.0
 """Messages on their way have so long to arrive when the intake stops."""
 _ROOM_SECONDS = 1.0
 """How old the knowledge of free disk and queue length may be."""
-_SPARE_FILES = 64
-"""File descriptors beside those of connections."""
+_SPARE_FILES = 64 + BACKLOG
+"""File descriptors beside those of connections: our own, and of those who come all at once and are sent away."""
 
 
 async def run_intake(

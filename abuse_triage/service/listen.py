@@ -25,7 +25,8 @@ log = structlog.get_logger()
 Sessions = Callable[[], asyncio.BaseProtocol]
 """What makes the session of a new connection."""
 
-_BACKLOG = 512
+BACKLOG = 512
+"""So many connections of one address wait to be accepted; asyncio accepts them all at once."""
 _BIND_SECONDS = 5.0
 """A predecessor that is still ending may hold an address so long."""
 _GROUP_RIGHTS = 0o070
@@ -60,10 +61,10 @@ async def _listen(address: str, sessions: Sessions, mode: int) -> tuple[asyncio.
     loop = asyncio.get_running_loop()
     if not address.startswith("/"):
         host, port = host_port(address)
-        return await loop.create_server(sessions, host, port, backlog=_BACKLOG), lambda: None
+        return await loop.create_server(sessions, host, port, backlog=BACKLOG), lambda: None
     path = Path(address)
     listener = _unix_socket(path, mode)
-    server = await loop.create_unix_server(sessions, sock=listener, backlog=_BACKLOG)
+    server = await loop.create_unix_server(sessions, sock=listener, backlog=BACKLOG)
     return server, partial(_remove, path, _inode(path))
 
 
@@ -83,7 +84,7 @@ def _unix_socket(path: Path, mode: int) -> socket.socket:
         if mode & _GROUP_RIGHTS and path.stat().st_gid != group:
             os.chown(path, -1, group)
         path.chmod(mode)
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except BaseException:
         listener.close()
         raise
