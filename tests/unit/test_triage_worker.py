@@ -4,6 +4,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,13 +15,13 @@ import pytest
 from daemon import report, write_config
 from structlog.testing import capture_logs
 
-from abuse_triage import config
+from abuse_triage import config, pipeline
 from abuse_triage.errors import TemporaryError
-from abuse_triage.model.message import Arrival, Channel, Envelope
+from abuse_triage.model.message import Arrival, Authentication, Channel, Envelope
 from abuse_triage.model.settings import Settings
 from abuse_triage.model.ticket import MessageState, OutcomeKind
 from abuse_triage.outcomes import Knowledge
-from abuse_triage.service import reading, triage
+from abuse_triage.service import reading, roles, triage
 from abuse_triage.service.knowledge import knowledge_of
 from abuse_triage.service.reading import Reader, ReaderStartError
 from abuse_triage.service.triage import Decider, run_triage
@@ -29,6 +30,8 @@ from abuse_triage.store.interface import MessageFilter, Store, StoredMessage, Ti
 
 HOSTILE = Path(__file__).resolve().parents[1] / "hostile_reader.py"
 LEASE = timedelta(minutes=5)
+PROVEN = Authentication(spf="pass", dkim="pass", dmarc="pass", spf_aligned=True, dkim_aligned=True)
+Check = Callable[[Arrival], "Future[Authentication]"]
 
 
 @pytest.fixture(scope="module")
@@ -64,15 +67,19 @@ class Bench:
         self.store.accept(arrivals)
         return [arrival.id for arrival in arrivals]
 
-    def decider(self, store: Any = None, **changes: object) -> Decider:
-        """Return a worker with other settings of [triage]."""
+    def decider(self, store: Any = None, check: Check | None = None, **changes: object) -> Decider:
+        """Return a worker with other settings of [triage], and perhaps one that checks senders."""
         settings: Settings = self.knowledge.settings
         settings = settings.model_copy(
             update={"triage": settings.triage.model_copy(update={"lease": LEASE, **changes})}
         )
         self.readers.append(Reader(settings))
         return Decider(
-            replace(self.knowledge, settings=settings), store or self.store, self.readers[-1], announce=self.announce
+            replace(self.knowledge, settings=settings),
+            store or self.store,
+            self.readers[-1],
+            announce=self.announce,
+            check=check,
         )
 
     def announce(self, line: str) -> None:
@@ -299,6 +306,71 @@ def test_a_store_that_does_not_answer_charges_no_message(bench: Bench) -> None:
     with pytest.raises(TemporaryError, match="busy"):
         bench.decider(Troubled(bench.store, finish=silent, give_back=silent)).work(bench.stop)
     assert [(MessageState.CLAIMED, 1)] == bench.states()
+
+
+def test_all_senders_of_a_batch_are_checked_before_the_first_is_decided(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each message is decided with its own result, and one that is decided again keeps it."""
+    monkeypatch.setattr(triage, "_FLUSH_SECONDS", 60)
+    asked: list[str] = []
+    decided: list[tuple[str, int, Authentication | None]] = []
+    results: dict[str, Authentication] = {}
+
+    def check(arrival: Arrival) -> Future[Authentication]:
+        asked.append(arrival.id)
+        results[arrival.id] = replace(PROVEN, spf=f"result {len(asked)}")
+        future: Future[Authentication] = Future()
+        Timer(0.05, future.set_result, (results[arrival.id],)).start()
+        return future
+
+    def decide(*given: Any, checked: Authentication | None, **more: Any) -> Any:
+        decided.append((given[1].id, len(asked), checked))
+        return as_always(*given, checked=checked, **more)
+
+    as_always = pipeline.decide
+    monkeypatch.setattr(pipeline, "decide", decide)
+    ids = bench.take(report(1), report(1), report(2))
+    bench.work(bench.decider(check=check))
+    assert ids == asked
+    assert [(one, 3, results[one]) for one in (*ids, ids[1])] == decided
+
+
+def test_without_a_check_nothing_is_known_of_senders(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pipeline hears that nobody asked, which is something else than no proof."""
+    decided: list[Authentication | None] = []
+
+    def decide(*given: Any, checked: Authentication | None, **more: Any) -> Any:
+        decided.append(checked)
+        return as_always(*given, checked=checked, **more)
+
+    as_always = pipeline.decide
+    monkeypatch.setattr(pipeline, "decide", decide)
+    bench.take(report(1))
+    bench.work(bench.decider())
+    assert [None] == decided
+
+
+def test_a_stop_does_not_wait_for_a_check(bench: Bench) -> None:
+    """A message whose sender is still being checked is given back unharmed."""
+    bench.take(report(1))
+    timer = Timer(0.5, bench.stop.set)
+    timer.start()
+    began = time.monotonic()
+    bench.decider(check=lambda _arrival: Future()).work(bench.stop)
+    timer.join()
+    assert time.monotonic() - began < 5
+    assert [(MessageState.RECEIVED, 0)] == bench.states()
+
+
+def test_senders_are_checked_only_where_that_is_wanted_and_nobody_else_does(knowledge: Knowledge) -> None:
+    """Off by default, and where our own MTA's word is believed; the process starts with the first message."""
+    settings = knowledge.settings
+    wanted = {"check": True, "resolver": ("127.0.0.1:53",)}
+    for changes, on in (({}, False), (wanted, True), ({**wanted, "authserv_id": "mx.example.pt"}, False)):
+        authentication = settings.authentication.model_copy(update=changes)
+        with roles._check(settings.model_copy(update={"authentication": authentication})) as check:
+            assert on == (check is not None)
 
 
 def refuse_tickets(path: Path, condition: str) -> None:
