@@ -1,5 +1,6 @@
 """Budgets that all processes share: one row for each that was drawn from, until all of it has come back."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ _US = timedelta(microseconds=1)
 _PRUNED = 10
 """Rows that are removed for each mail at most: more than it can add, so that the table does not grow."""
 
-_READ = "SELECT used_us, as_of_us FROM budgets WHERE name = ?"
+_READ = "SELECT name, used_us, as_of_us FROM budgets WHERE name IN (SELECT value FROM json_each (?))"
 _WRITE = """
 INSERT INTO budgets (name, used_us, as_of_us) VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET used_us = excluded.used_us, as_of_us = excluded.as_of_us
@@ -30,6 +31,7 @@ UPDATE outbox SET paid_at = ?, held_at = NULL WHERE id = ? AND state = 'queued' 
 _HOLD = """
 UPDATE outbox SET next_try = ?, held_at = coalesce (held_at, ?) WHERE id = ? AND state = 'queued' AND paid_at IS NULL
 """
+_ANY_HELD = "SELECT EXISTS (SELECT 1 FROM outbox WHERE held_at IS NOT NULL)"
 _OTHERS = """
 SELECT EXISTS (
     SELECT 1 FROM outbox WHERE held_at IS NOT NULL AND recipient = (SELECT recipient FROM outbox WHERE id = ?)
@@ -50,7 +52,13 @@ class Budgets(Connected):
         with self._db.writing():
             state = self._read((bucket for _, buckets in mails for bucket in buckets), now)
             behind: Counter[str] = Counter()
-            spent = [self._pay(mail_id, buckets, state, behind, now) for mail_id, buckets in mails]
+            (any_held,) = self._db.one(_ANY_HELD)
+            spent = []
+            for mail_id, buckets in mails:
+                found = self._pay(mail_id, buckets, state, behind, now)
+                if any_held and found.until is None:
+                    found = Spent(others=bool(self._db.one(_OTHERS, mail_id, mail_id)[0]))
+                spent.append(found)
             as_of = (now - _START) // _US
             self._db.run_many(_WRITE, [(name, used, as_of) for name, used in state.items() if used])
             self._db.run(_PRUNE, as_of, _PRUNED * len(mails))
@@ -69,11 +77,10 @@ class Budgets(Connected):
         after the settings were changed.
         """
         at = (now - _START) // _US
-        state: dict[str, int] = {}
-        for bucket in buckets:
-            if bucket.name not in state:
-                used, as_of = self._db.one(_READ, bucket.name) or (0, at)
-                state[bucket.name] = min(max(used - max(at - as_of, 0), 0), bucket.span // _US)
+        spans = {bucket.name: bucket.span // _US for bucket in buckets}
+        state = dict.fromkeys(spans, 0)
+        for name, used, as_of in self._db.all(_READ, json.dumps(list(spans))):
+            state[name] = min(max(used - max(at - as_of, 0), 0), spans[name])
         return state
 
     def _pay(
@@ -95,4 +102,4 @@ class Budgets(Connected):
         elif self._db.run(_PAID, moment(now), mail_id):
             for bucket, share in shares.items():
                 state[bucket.name] += share
-        return Spent(others=bool(self._db.one(_OTHERS, mail_id, mail_id)[0]))
+        return Spent()
