@@ -113,7 +113,6 @@ def written_address(email: str) -> str:
 
 
 @lru_cache(maxsize=32)
-@lru_cache(maxsize=16)
 def _from(name: str, address: str) -> str:
     """Write the From field, folded only where it is long; ours repeat, so that they are worth remembering."""
     start = f"From: {_phrase(name)}".rstrip()
