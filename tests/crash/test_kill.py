@@ -28,6 +28,7 @@ FAILPOINTS = (
     "triage.after-commit:4",
     "sender.before-data:300",
     "sender.after-data:300",
+    "sender.paid:3",
 )
 
 pytestmark = pytest.mark.crash
