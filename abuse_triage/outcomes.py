@@ -12,9 +12,10 @@ from abuse_triage.mail import automatic, thread
 from abuse_triage.mail.addressee import Addressee
 from abuse_triage.mail.origin import Origin
 from abuse_triage.model.decision import Priority, Verdict
+from abuse_triage.model.identity import Mailbox
 from abuse_triage.model.message import Arrival
 from abuse_triage.model.report import Reading, Scope
-from abuse_triage.model.settings import Mailbox, Settings
+from abuse_triage.model.settings import Settings
 from abuse_triage.model.ticket import (
     JournalEntry,
     Outcome,

@@ -12,8 +12,8 @@ import time
 from abuse_triage.indicators.extract import extract
 from abuse_triage.indicators.names import canonical, known_tld, registrable
 from abuse_triage.indicators.scope import Constituency
+from abuse_triage.model.identity import AutonomousSystem, ScopeSettings
 from abuse_triage.model.message import Place
-from abuse_triage.model.settings import AutonomousSystem, ScopeSettings
 
 KIB = 1000
 SIZES = [12_500, 25_000, 50_000, 100_000]

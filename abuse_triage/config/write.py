@@ -6,7 +6,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from abuse_triage.config.read import validate
-from abuse_triage.model.settings import Section, Settings
+from abuse_triage.model.section import Section
+from abuse_triage.model.settings import Settings
 
 if TYPE_CHECKING:
     from tomlkit.items import Table

@@ -5,8 +5,8 @@ from ipaddress import ip_address
 from abuse_triage.indicators.names import canonical, readable, registrable
 from abuse_triage.indicators.ranges import Address, RangeTable
 from abuse_triage.indicators.special import special, unwrap
+from abuse_triage.model.identity import AutonomousSystem, ScopeSettings
 from abuse_triage.model.report import Indicator, Kind, Scope
-from abuse_triage.model.settings import AutonomousSystem, ScopeSettings
 
 _SHOWN_DOMAINS = 3  # of those that a name is not below
 

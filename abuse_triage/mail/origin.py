@@ -7,8 +7,9 @@ from enum import StrEnum
 from abuse_triage.mail import authentication
 from abuse_triage.mail.ownlist import own_list, writer
 from abuse_triage.mail.peers import contact_of, their_number
+from abuse_triage.model.identity import Contact
 from abuse_triage.model.message import Address, Authentication, Header
-from abuse_triage.model.settings import Contact, Settings
+from abuse_triage.model.settings import Settings
 
 
 class Witness(StrEnum):

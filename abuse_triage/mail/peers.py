@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from abuse_triage.model.identity import Contact
 from abuse_triage.model.message import Address, Authentication, Header
-from abuse_triage.model.settings import Contact
 
 _TAG = re.compile(
     r"\[(?P<label>[A-Z][A-Z0-9.|_ -]{0,39}?)?"  # "CNCS|CERT.PT", "CERT-Bund", "Ticket", "Ticket ID"

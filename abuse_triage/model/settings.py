@@ -8,9 +8,9 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from abuse_triage.model.decision import Priority, TicketKind, Tlp
+from abuse_triage.model.decision import Priority
 from abuse_triage.model.fields import (
     LONGEST,
     AllowedRate,
@@ -19,7 +19,6 @@ from abuse_triage.model.fields import (
     FilePath,
     Flag,
     HostName,
-    IPAddress,
     ListenAddress,
     ListenAddressOrSocket,
     MailAddress,
@@ -33,10 +32,9 @@ from abuse_triage.model.fields import (
     Size,
     Smarthost,
     TimeOfDay,
-    TimeZone,
-    ZoneName,
-    written,
 )
+from abuse_triage.model.identity import Contact, Mailbox, ScopeSettings, Team
+from abuse_triage.model.section import Section
 
 _RESPONSE = {
     Priority.P1: timedelta(hours=1),
@@ -49,92 +47,6 @@ _RESPONSE = {
 def _all_priorities(value: object) -> object:
     """Priorities that the file does not name keep their default."""
     return {**_RESPONSE, **value} if isinstance(value, dict) else value
-
-
-class Section(BaseModel):
-    """One table of the configuration file: frozen, and no key that is not described here."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, revalidate_instances="always"
-    )
-
-
-class Team(Section):
-    """Who you are: everything here is shown to reporters."""
-
-    name: Annotated[str, written(r"[^\x00-\x1f\x7f-\x9f]{1,60}", "a name of 1 to 60 characters")]
-    """Short name of the team, as it signs its mail."""
-    organisation: PrintableLine = ""
-    """The organisation that the team belongs to."""
-    ticket_prefix: Annotated[str, written(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", "letters, digits, dot, hyphen; 1 to 32")]
-    """Beginning of every ticket number; letters, digits, dot, hyphen."""
-    timezone: TimeZone = "UTC"
-    """IANA name of the zone in which numbers, digests and hours are meant."""
-    hours_pt: PrintableLine = ""
-    """Working hours in Portuguese, as the acknowledgement says them."""
-    hours_en: PrintableLine = ""
-    """Working hours in English, as the acknowledgement says them."""
-    telephones: tuple[PrintableLine, ...] = ()
-    """Telephone numbers for what cannot wait."""
-    openpgp_fingerprint: Annotated[str, written(r"(?:[0-9A-F]{40})?", "40 digits of 0-9 and A-F without spaces")] = ""
-    """Fingerprint of the team's OpenPGP key, 40 hexadecimal digits; "" for none."""
-    policy_url: PrintableLine = ""
-    """Address of the page with the team's policy (RFC 2350); "" for none."""
-    example: Flag = False
-    """true marks the identity as an example: nothing is then sent to a smarthost."""
-
-
-class Mailbox(Section):
-    """One address that reports are sent to."""
-
-    address: Annotated[MailAddress, AfterValidator(str.lower)]
-    """The address; mail for any other recipient is refused."""
-    kind: TicketKind = TicketKind.INCIDENT
-    """What a message to it opens: "incident" or "enquiry"."""
-    default_tlp: Tlp = Tlp.GREEN
-    """TLP of what arrives here without a marking of its own."""
-
-
-class AutonomousSystem(Section):
-    """One autonomous system of the constituency."""
-
-    asn: Annotated[int, Field(gt=0, lt=2**32, strict=True)]
-    """Its number."""
-    name: PrintableLine = ""
-    """What it is called."""
-    networks: Annotated[tuple[Network, ...], Field(min_length=1)]
-    """Its address blocks as registered."""
-
-
-class NameServer(Section):
-    """One name server of the registry: only these exact addresses count, not their networks."""
-
-    name: HostName
-    """Host name."""
-    addresses: Annotated[tuple[IPAddress, ...], Field(min_length=1)]
-    """Its IPv4 and IPv6 addresses."""
-
-
-class ScopeSettings(Section):
-    """What is yours: reports about it come first."""
-
-    domains: tuple[ZoneName, ...] = ()
-    """Names whose subdomains are yours, without leading dot, such as a top-level domain."""
-    second_level: tuple[ZoneName, ...] = ()
-    """Registration zones below your domains, such as com.pt."""
-    autonomous_system: tuple[AutonomousSystem, ...] = ()
-    """Your autonomous systems."""
-    name_server: tuple[NameServer, ...] = ()
-    """Your name servers."""
-
-    @field_validator("second_level")
-    @classmethod
-    def _below_a_domain(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        domains = info.data.get("domains", ())
-        for name in value:
-            if not any(name.endswith(f".{domain}") for domain in domains):
-                raise ValueError(f"{name} lies below none of the domains")
-        return value
 
 
 class SmtpSettings(Section):
@@ -200,26 +112,6 @@ class AuthenticationSettings(Section):
     def _needed_for_check(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if info.data.get("check") and not value:
             raise ValueError("authentication.check needs at least one resolver")
-        return value
-
-
-class Contact(Section):
-    """Somebody known: another team whose ticket system writes to you, or a robot that reports."""
-
-    name: PrintableLine
-    """Who it is."""
-    kind: Literal["team", "robot"] = "team"
-    """"team" is acknowledged once for each number of theirs, if authenticated; "robot" never."""
-    addresses: tuple[Annotated[MailAddress, AfterValidator(str.lower)], ...] = ()
-    """Addresses that it writes from."""
-    domains: tuple[ZoneName, ...] = ()
-    """Domains that it writes from, with all below them."""
-
-    @field_validator("domains")
-    @classmethod
-    def _somehow_known(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if not value and not info.data.get("addresses"):
-            raise ValueError("a contact needs addresses or domains")
         return value
 
 

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 from abuse_triage.mail.compose import compose
 from abuse_triage.model.decision import Priority, TicketKind, Tlp
+from abuse_triage.model.identity import Mailbox, Team
 from abuse_triage.model.report import Kind
-from abuse_triage.model.settings import Mailbox, Team
 from abuse_triage.model.ticket import NUMBER_PLACEHOLDER, MailKind, Outgoing
 from abuse_triage.replies.wording import LANGUAGES, SHIPPED, Wording
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from abuse_triage.mail.compose import compose
-from abuse_triage.model.settings import Team
+from abuse_triage.model.identity import Team
 from abuse_triage.model.ticket import MailKind, Outgoing
 from abuse_triage.replies.acknowledgement import both
 from abuse_triage.replies.wording import LANGUAGES, Wording

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from abuse_triage.indicators.refang import defang_text
 from abuse_triage.mail.compose import compose
 from abuse_triage.model.decision import Tlp, TraceEntry, Verdict
-from abuse_triage.model.settings import Team
+from abuse_triage.model.identity import Team
 from abuse_triage.model.ticket import NUMBER_PLACEHOLDER, MailKind, Outgoing
 from abuse_triage.replies.columns import field, fill
 

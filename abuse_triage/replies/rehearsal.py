@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 from abuse_triage.model.decision import Tlp
+from abuse_triage.model.identity import Team
 from abuse_triage.model.report import Kind
-from abuse_triage.model.settings import Settings, Team
+from abuse_triage.model.settings import Settings
 from abuse_triage.model.ticket import NUMBER_PLACEHOLDER
 from abuse_triage.replies.acknowledgement import incident_address
 from abuse_triage.replies.missing import LOGS, MESSAGE, PAGE, SOURCE, TIME

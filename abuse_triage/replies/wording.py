@@ -8,7 +8,7 @@ from importlib.resources import files
 from jinja2 import DictLoader
 
 from abuse_triage.errors import ConfigError
-from abuse_triage.model.settings import Team
+from abuse_triage.model.identity import Team
 from abuse_triage.replies.sandbox import Signature, complaints, environment
 
 LANGUAGES = ("pt", "en")

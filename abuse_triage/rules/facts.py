@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from abuse_triage.model.decision import TicketKind
+from abuse_triage.model.identity import Contact
 from abuse_triage.model.message import Authentication, Envelope, Header, Place
 from abuse_triage.model.report import Indicator, Kind, Reading, Scope
-from abuse_triage.model.settings import Contact
 from abuse_triage.rules.complaints import did_you_mean
 
 FactValue = str | int | bool | tuple[str, ...]

@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from abuse_triage.model.settings import Section, Settings
+from abuse_triage.model.section import Section
+from abuse_triage.model.settings import Settings
 from abuse_triage.replies import sandbox, wording
 from abuse_triage.rules import facts, schema
 

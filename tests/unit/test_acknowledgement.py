@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from abuse_triage.model.decision import Priority, TicketKind, Tlp
+from abuse_triage.model.identity import Mailbox, Team
 from abuse_triage.model.report import Kind
-from abuse_triage.model.settings import Mailbox, Team
 from abuse_triage.model.ticket import NUMBER_PLACEHOLDER, MailKind, Outgoing
 from abuse_triage.replies.acknowledgement import acknowledge, incident_address, promised
 from abuse_triage.replies.sandbox import WIDTH

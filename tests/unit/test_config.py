@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from abuse_triage import config
 from abuse_triage.errors import ConfigError
 from abuse_triage.model.decision import Priority, TicketKind
-from abuse_triage.model.settings import Section, Settings
+from abuse_triage.model.section import Section
+from abuse_triage.model.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "config.example.toml"

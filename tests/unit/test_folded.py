@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from abuse_triage.model.settings import Team
+from abuse_triage.model.identity import Team
 from abuse_triage.model.ticket import NUMBER_PLACEHOLDER, MailKind, Outgoing
 from abuse_triage.replies.folded import LISTED, folded
 from abuse_triage.replies.sandbox import WIDTH

@@ -7,7 +7,8 @@ import pytest
 from abuse_triage import config
 from abuse_triage.config.lists import list_problems
 from abuse_triage.errors import ConfigError
-from abuse_triage.model.settings import Contact, Settings
+from abuse_triage.model.identity import Contact
+from abuse_triage.model.settings import Settings
 
 SHIPPED = config.shipped_rules()
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abuse_triage.model.decision import Phase, Priority, TicketKind, Tlp, TraceEntry, Verdict
-from abuse_triage.model.settings import Team
+from abuse_triage.model.identity import Team
 from abuse_triage.model.ticket import NUMBER_PLACEHOLDER, MailKind, Outgoing
 from abuse_triage.replies.notice import WIDTH, notice, reasons
 

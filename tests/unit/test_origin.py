@@ -5,8 +5,9 @@ import pytest
 from abuse_triage import config
 from abuse_triage.indicators.names import canonical, organisation
 from abuse_triage.mail.origin import Origin, Witness, origin, own_addresses
+from abuse_triage.model.identity import Contact
 from abuse_triage.model.message import Address, Authentication, Header
-from abuse_triage.model.settings import Contact, Settings
+from abuse_triage.model.settings import Settings
 
 ANA = Address("Ana", "ana@cert.example.org")
 MTA = Header("authentication-results", "mx.example.pt; dmarc=pass header.from=cert.example.org")

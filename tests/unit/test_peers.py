@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abuse_triage.mail.peers import contact_of, their_number
+from abuse_triage.model.identity import Contact
 from abuse_triage.model.message import Address, Authentication, Header
-from abuse_triage.model.settings import Contact
 
 CERT = Contact(name="CERT Example", domains=("cert.example.org",))
 ANA = Contact(name="Ana", addresses=("ana@cert.example.org",))

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from abuse_triage.model.decision import TicketKind, Tlp
+from abuse_triage.model.identity import Contact
 from abuse_triage.model.message import Address, Authentication, Channel, Envelope, Header, Place
 from abuse_triage.model.report import Attachment, Indicator, Kind, Marking, Reading, Report, Scope
-from abuse_triage.model.settings import Contact
 from abuse_triage.rules.facts import FACTS, FAMILIES, Fact, FactType, FactValue, fact, facts_of, suggestion, typed
 
 ENVELOPE = Envelope(sender="ana@example.org", recipients=("abuse@example.pt",), channel=Channel.SMTP)

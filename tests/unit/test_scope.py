@@ -6,9 +6,9 @@ import pytest
 
 from abuse_triage.indicators.extract import extract
 from abuse_triage.indicators.scope import Constituency
+from abuse_triage.model.identity import AutonomousSystem, NameServer, ScopeSettings
 from abuse_triage.model.message import Place
 from abuse_triage.model.report import Indicator, Kind, Scope
-from abuse_triage.model.settings import AutonomousSystem, NameServer, ScopeSettings
 
 SETTINGS = ScopeSettings(
     domains=("pt",),

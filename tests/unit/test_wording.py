@@ -7,7 +7,7 @@ from jinja2 import UndefinedError
 
 from abuse_triage.errors import ConfigError
 from abuse_triage.model.decision import TicketKind, Tlp
-from abuse_triage.model.settings import Team
+from abuse_triage.model.identity import Team
 from abuse_triage.replies.acknowledgement import acknowledge
 from abuse_triage.replies.folded import folded
 from abuse_triage.replies.sandbox import complaints, environment
