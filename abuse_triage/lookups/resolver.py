@@ -21,8 +21,6 @@ import dns.rdatatype
 from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.ANY.PTR import PTR
 from dns.rdtypes.ANY.TXT import TXT
-from dns.rdtypes.IN.A import A
-from dns.rdtypes.IN.AAAA import AAAA
 
 from abuse_triage.errors import TemporaryError
 from abuse_triage.lookups.breaker import Breaker
@@ -216,6 +214,7 @@ def _read(response: dns.message.Message) -> _Remembered:
 
 
 def _record(item: dns.rdata.Rdata) -> Record | None:
+    """Return a record of the type that was asked for as a value, None where it is too long."""
     match item:
         case TXT():
             text = b"".join(item.strings)
@@ -225,7 +224,5 @@ def _record(item: dns.rdata.Rdata) -> Record | None:
         case PTR():
             name: str = item.target.to_text(omit_final_dot=True)
             return name
-        case A() | AAAA():
-            return str(item.address)
-        case _:  # damaged beyond recognition
-            return None
+        case _:
+            return item.to_text()  # an address

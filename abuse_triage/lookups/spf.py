@@ -3,11 +3,13 @@
 pyspf evaluates the policy. Everything that it wants to know goes through our own questions, which keep the limits.
 """
 
+import warnings
 from typing import Any
 
-import spf
-
 from abuse_triage.lookups.resolver import Kind, Questions, UnansweredError
+
+with warnings.catch_warnings(action="ignore"):  # its escapes are older than Python's complaint about them
+    import spf
 
 LONGEST_TERM = 512
 """Characters of one mechanism; pyspf takes time by the square of it, and no name is so long."""
@@ -22,10 +24,7 @@ def check(questions: Questions, *, address: str, helo: str, local_part: str, dom
     terms that ask DNS, two of them in vain. The explanation (section 6.2) is never asked for. Never fails.
     """
     try:
-        query = _Query(questions, address, helo, local_part, domain)
-        result = str(query.check()[0])
-    except UnansweredError:
-        return "temperror"
+        result = str(_Query(questions, address, helo, local_part, domain).check()[0])
     except Exception:  # noqa: BLE001 -- whatever a hostile policy brings about
         return "permerror"
     return result if result in WORDS else "permerror"

@@ -125,7 +125,9 @@ class Checker:
         except (OSError, wire.WireError) as error:
             answer = str(error).encode()
         if answer == READY:
-            self._listener = threading.Thread(target=self._listen, args=(self._process,), name="checker", daemon=True)
+            self._listener = threading.Thread(
+                target=self._listen, args=(self._process, self._ends()[1]), name="checker", daemon=True
+            )
             self._listener.start()
             return True
         self._not_before = time.monotonic() + _PAUSE_SECONDS
@@ -155,9 +157,8 @@ class Checker:
         assert process.stdout is not None  # noqa: S101 -- opened as a pipe
         return process.stdin.fileno(), process.stdout.fileno()
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+    def _listen(self, process: subprocess.Popen[bytes], stdout: int) -> None:
         """Take answers until the process is gone, or one comes too late."""
-        stdout = self._ends()[1]
         poll = select.poll()
         poll.register(stdout, select.POLLIN)
         while True:

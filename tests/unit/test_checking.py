@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from daemon import write_config
-from proving import key_records, letter, rsa, signed
+from proving import Prover, key_records, letter, rsa, signed
 from servers.nsd import NameServer
 from servers.resolvers import FakeResolver, texts
 from structlog.testing import capture_logs
@@ -335,6 +335,34 @@ def test_the_process_is_told_its_limits_and_ends_with_its_input(monkeypatch: pyt
     assert b"ready" == events[4]
     answers = [checker.ANSWER.validate_json(event) for event in events[5:] if isinstance(event, bytes)]
     assert [(7, "pass")] == [(answer.number, answer.proven.spf) for answer in answers]
+
+
+def test_what_nobody_thought_of_is_no_result() -> None:
+    """An error of our own in the check proves nothing, and is said."""
+    answer = Prover("127.0.0.1:9").answer(letter(), peer="no address", sender="rita@example.pt")
+    assert (TEMPORARY, ("ValueError",)) == (answer.proven, answer.notes)
+
+
+def test_only_the_operators_resolver_is_spoken_to_and_no_configuration_of_the_system_read(server: NameServer) -> None:
+    """What the interpreter opens and connects to while a message is checked is on a list of one."""
+    program = f"""
+import sys
+sys.path[:0] = {sys.path!r}
+opened, spoken = [], set()
+def hook(event, given):
+    if event == "open" and str(given[0]).startswith("/etc/"):
+        opened.append(given[0])
+    elif event in ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname"):
+        spoken.add(str(given[1]))
+sys.addaudithook(hook)
+from proving import Prover, letter
+raw = sys.stdin.buffer.read()
+print(Prover("{server.address}").prove(raw, sender="rita@example.pt", peer="192.0.2.1").dmarc, opened, spoken)
+"""
+    raw = signed(letter(), rsa(2048))
+    done = subprocess.run((sys.executable, "-c", program), input=raw, capture_output=True, check=True)
+    port = server.address.rpartition(":")[2]
+    assert f"pass [] {{\"('127.0.0.1', {port})\"}}\n" == done.stdout.decode()
 
 
 def test_nothing_that_asks_dns_is_imported_where_nobody_checks() -> None:

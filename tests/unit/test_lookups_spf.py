@@ -7,7 +7,8 @@ import pytest
 from proving import Prover, letter
 from servers.nsd import NameServer, text
 
-from abuse_triage.lookups.spf import LONGEST_TERM
+from abuse_triage.lookups.resolver import Kind, Questions, Record, Resolver
+from abuse_triage.lookups.spf import LONGEST_TERM, check
 
 POLICIES = {
     "plain": "v=spf1 ip4:192.0.2.0/24 ip6:2001:db8:1::/48 -all",
@@ -149,6 +150,17 @@ def test_the_identity_is_the_domain_behind_the_last_at_sign(
 def test_without_a_client_nothing_is_asked(prover: Prover) -> None:
     """What came through a relay has no SPF result."""
     assert "none" == prover.prove(letter(), sender="rita@plain.example.net").spf
+
+
+def test_what_nobody_thought_of_is_a_fault_of_the_policy() -> None:
+    """Whatever goes wrong while a stranger's policy is evaluated, there is a result."""
+
+    class Broken(Questions):
+        def ask(self, name: str, kind: Kind) -> tuple[Record, ...]:
+            raise RecursionError(name, kind)
+
+    questions = Broken(Resolver(["127.0.0.1:9"], 1), 0)
+    assert "permerror" == check(questions, address="192.0.2.1", helo="", local_part="r", domain="plain.example.net")
 
 
 def test_a_resolver_that_drops_questions_is_a_temporary_error() -> None:
