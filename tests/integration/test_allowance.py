@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from contract.engines import NUMBERS
 from contract.values import digest, notice, open_ticket
+from daemon import Daemon
+from daemon import report as report_of
 from integration.test_sender import NOW, SECRET, Until, killed_at, settings_of
 from servers.smtp_sink import SmtpSink
 from structlog.testing import capture_logs
@@ -23,6 +25,7 @@ from abuse_triage.store.interface import Store, StoredMail
 
 HOUR = timedelta(hours=1)
 ANA = "ana@example.org"
+NUMBERS_OF_FOUR = [f"TEST#2026-{number:06}" for number in range(1, 5)]
 
 
 @pytest.fixture
@@ -149,12 +152,26 @@ def test_each_person_waits_alone(tmp_path: Path, store: Store, sink: SmtpSink) -
 
 
 def test_held_mail_is_logged_once(tmp_path: Path, store: Store, sink: SmtpSink) -> None:
-    """A mail that has to wait again is not logged again."""
-    settings = settings_of(tmp_path, sink.address, budget={"proven": "1/1h"})
-    for number in range(4):
-        report(store, f"m{number}", f"r{number}@example.org")
-    events = [entry["event"] for minutes in range(0, 60, 5) for entry in work(settings, store, minutes * HOUR / 60)]
-    assert 3 == events.count("mail-held")
+    """A mail that waits for one budget, and then for another one, waits since the beginning and is logged once."""
+    settings = settings_of(tmp_path, sink.address, budget={"sender": "1/1h", "proven": "2/10h"})
+    reports(store, 2)
+    report(store, "n1", "rui@example.org")
+    assert ["sender"] == [entry["budget"] for entry in work(settings, store) if entry["event"] == "mail-held"]
+    assert [] == work(settings, store, HOUR)
+    (mail,) = held(store)
+    assert (NOON, NOON + 5 * HOUR) == (mail.held_at, mail.next_try)
+    work(settings, store, 5 * HOUR)
+    assert ["sent"] * 3 == states(store)
+
+
+def test_what_may_leave_alone_is_not_kept_for_a_fold(tmp_path: Path, store: Store, sink: SmtpSink) -> None:
+    """Where two may leave and two more wait, one of them tells of those, and the other leaves as it is."""
+    settings = settings_of(tmp_path, sink.address, budget={"sender": "2/1h"})
+    reports(store, 6)
+    work(settings, store)
+    work(settings, store, HOUR)
+    assert ["sent", "sent", "folded", "sent", "folded", "folded", "sent"] == states(store)
+    assert 4 == len(sink.mails())
 
 
 def test_budget_of_all_delays_everybody_in_turn(tmp_path: Path, store: Store, sink: SmtpSink) -> None:
@@ -353,3 +370,20 @@ def test_store_that_does_not_answer_costs_nothing(
     assert 0 == states(store).count("queued")
     told = [mail.content.decode() for mail in sink.mails()]
     assert [1, 1, 1] == [sum(f"TEST#2026-{number:06}" in words for words in told) for number in range(1, 4)]
+
+
+def test_the_daemon_answers_a_hasty_reporter_in_two_mails(tmp_path: Path, sink: SmtpSink) -> None:
+    """Four reports in a moment from one unproven sender: one answer at once, one soon after with the other numbers."""
+    with Daemon(tmp_path, smarthost=sink.address, budget='unproven_sender = "1/10s"') as daemon:
+        daemon.start()
+        for number in range(4):
+            daemon.send(report_of(number), sender="reporter@example.com", recipient="abuse@example.pt")
+        daemon.drain()
+        mails = daemon.store().mails((), 10)
+    assert ["folded"] * 3 + ["sent"] * 2 == sorted(mail.state.value for mail in mails)
+    first, second = (email.message_from_bytes(mail.content) for mail in sink.mails())
+    assert ["TEST#2026-000001"] == [number for number in NUMBERS_OF_FOUR if number in text(first)]
+    assert NUMBERS_OF_FOUR[1:] == [number for number in NUMBERS_OF_FOUR if number in text(second)]
+    assert [f"<case-{number}@example.com>" for number in range(1, 4)] == second["References"].split()
+    assert 3 == daemon.log().count("mail-held")
+    assert 1 == daemon.log().count("mail-folded")
