@@ -24,7 +24,7 @@ from abuse_triage.model.ticket import (
 from abuse_triage.outcomes import Decision, Knowledge, mailbox_of, outcome, undeliverable
 from abuse_triage.reports.bounce import returned
 from abuse_triage.reports.marking import markings
-from abuse_triage.reports.reading import fingerprint, texts
+from abuse_triage.reports.reading import fingerprint, points, texts
 from abuse_triage.rules.evaluate import evaluate
 from abuse_triage.rules.facts import facts_of
 from abuse_triage.tickets.relate import relate
@@ -106,6 +106,7 @@ def judge(
         circumstances=automatic.Circumstances(
             own_message=thread.is_own(reading.message_id, knowledge.secret),
             answers_us=bool(keys.our_message_ids or keys.numbers),
+            points=points(reading.indicators, [names.organisation(domain) for domain in _domains(reading, arrival)]),
             team=who.team,
             own_list=who.own_list,
             robots=knowledge.robots,
@@ -223,3 +224,9 @@ def _peer(reading: Reading, knowledge: Knowledge, checked: Authentication | None
 
 def _park(verdict: Verdict, reason: str) -> Verdict:
     return replace(verdict, parked=reason, reason=f"parked: {reason}", acknowledge=False)
+
+
+def _domains(reading: Reading, arrival: Arrival) -> tuple[str, ...]:
+    """Return the domains that stand in every mail between the sender and us."""
+    addresses = (reading.sender.email, arrival.envelope.sender, *arrival.envelope.recipients)
+    return tuple(address.rpartition("@")[2].lower() for address in addresses)

@@ -58,6 +58,7 @@ smarthost = "{smarthost}"
 
 [reply]
 message_id_domain = "{domain}"
+{reply}
 """
 
 GENEROUS = "\n".join(
@@ -97,14 +98,16 @@ def write_config(
     extra: str = "",
     domain: str = "example.pt",
     budget: str = GENEROUS,
+    reply: str = "",
 ) -> Path:
     """Write a configuration with a secret of its own into a folder; returns its path.
 
-    `smtp` are more lines of that table, `extra` more tables, `domain` is that of its mailboxes,
-    `budget` the lines of that table.
+    `smtp` and `reply` are more lines of these tables, `budget` the lines of that one, `extra` more tables; `domain` is
+    that of its mailboxes.
     """
     path = folder / "config.toml"
-    path.write_text(CONFIG.format(port=port, smarthost=smarthost, smtp=smtp, domain=domain, budget=budget) + extra)
+    tables = {"smtp": smtp, "reply": reply, "budget": budget}
+    path.write_text(CONFIG.format(port=port, smarthost=smarthost, domain=domain, **tables) + extra)
     secret = folder / "message-id.key"
     secret.touch(0o600)
     secret.write_bytes(os.urandom(32))
@@ -124,12 +127,12 @@ class Daemon:
         extra: str = "",
         domain: str = "example.pt",
         budget: str = GENEROUS,
+        reply: str = "",
     ) -> None:
         self.folder = folder
         self.port = free_port()
-        self._config = write_config(
-            folder, port=self.port, smarthost=smarthost, smtp=smtp, extra=extra, domain=domain, budget=budget
-        )
+        tables = {"smtp": smtp, "reply": reply, "budget": budget, "extra": extra}
+        self._config = write_config(folder, port=self.port, smarthost=smarthost, domain=domain, **tables)
         self.settings = config.load(self._config)
         self._log = folder / "daemon.log"
         self._process: subprocess.Popen[bytes] | None = None

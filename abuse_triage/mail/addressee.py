@@ -53,7 +53,8 @@ def addressee(
         return _nobody("the envelope sender is empty")
     if over_own_list:
         return _over_own_list(sender, proven=proof.aligned and not rewritten)
-    if not takes_bounces(return_path.lower()):
+    # Whoever is in From too wrote from there, whatever it is called.
+    if not takes_bounces(return_path.lower()) or return_path.lower() == sender.email:
         theirs = organisation(return_path.rpartition("@")[2])
         same = proof.aligned and theirs != "" and theirs == organisation(sender.domain)
         return _to(return_path, "to the envelope sender", proven=proof.spf == "pass" or same)

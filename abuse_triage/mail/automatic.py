@@ -15,17 +15,17 @@ words instead of patterns. This is the whole list, in the order in which it is a
 | null-sender | the return path is empty | bounce |
 | delivery-status | delivery report (RFC 3464) | bounce |
 | failed-recipients | X-Failed-Recipients | bounce |
-| bounce-subject, -text | begins as bounces do | bounce |
+| bounce-subject, -text | begins as bounces do; the subject counts unless it reports something | bounce |
 | auto-submitted | Auto-Submitted is not "no" (RFC 3834 section 5), comments and parameters aside | auto-reply, robot |
 | receipt | disposition notification (RFC 8098) | auto-reply |
 | responder-field | X-Autoreply, X-FC-Machinegenerated and nine more | auto-reply |
-| reply-subject, -text | begins as automatic replies do | auto-reply |
+| reply-subject, -text | begins as automatic replies do, and reports nothing | auto-reply |
 | list-field | List-* (RFC 2369, RFC 2919) | list |
 | precedence | Precedence or X-Precedence bulk, junk, list, auto_reply | robot, list, auto-reply |
 | report | any other multipart/report (RFC 6522), or nothing but a message | robot |
 | suppress | X-Auto-Response-Suppress with All, AutoReply or OOF (MS-OXCMAIL 2.1.3.2.20) | robot |
 | feedback-id | Feedback-ID: sent in bulk | robot |
-| robot-address | mailer-daemon, postmaster, noreply…; in From also owners and bounce handlers of lists | robot |
+| robot-address | mailer-daemon, noreply…; in From also owners and bounce handlers of lists | robot |
 | listed | From or return path is on the operator's list of robots and feeds | robot |
 | answers-us | a proven team's ticket system, about a mail or ticket of ours | robot |
 | no-sender | a file that does not say who sent it | robot |
@@ -43,7 +43,7 @@ from itertools import takewhile
 
 from abuse_triage.mail import phrases
 from abuse_triage.mail.ownlist import without_list
-from abuse_triage.mail.robots import is_listed, is_owner, is_robot
+from abuse_triage.mail.robots import is_listed, is_owner, is_postmaster, is_robot
 from abuse_triage.model.message import Address, Channel, Envelope, Header
 
 LOOP_HEADER = "x-abuse-triage-loop"
@@ -84,12 +84,14 @@ class Circumstances:
     """What is known about a message besides what it says of itself.
 
     `own_message` says that its Message-ID is ours, `answers_us` that it answers a mail of ours or names a ticket of
-    ours, `team` that it is from a contact that is a team, proven. `own_list` is the id of the list of our own that it
+    ours, `points` that it names addresses or domains besides its sender's own, as reports do, `team` that it is from a
+    contact that is a team, proven. `own_list` is the id of the list of our own that it
     came over, "" for none. `robots` are addresses and domains that are never answered.
     """
 
     own_message: bool = False
     answers_us: bool = False
+    points: bool = False
     team: bool = False
     own_list: str = ""
     robots: frozenset[str] = frozenset()
@@ -241,7 +243,9 @@ def _bounce(evidence: _Evidence) -> Refusal | None:
         return Refusal(code="delivery-status", kind="bounce", reason="it is a delivery report (RFC 3464)")
     if "x-failed-recipients" in evidence.fields:
         return Refusal(code="failed-recipients", kind="bounce", reason="it names failed recipients")
-    if evidence.subject.startswith(phrases.BOUNCE_SUBJECTS):
+    # Victims of bounces that others caused write about them, under the same subjects.
+    reports = (evidence.circumstances.points or evidence.embeds) and not any(map(is_postmaster, evidence.writers))
+    if evidence.subject.startswith(phrases.BOUNCE_SUBJECTS) and not reports:
         return Refusal(code="bounce-subject", kind="bounce", reason="its subject is that of a bounce")
     if any(phrase in evidence.beginning for phrase in phrases.BOUNCE_BEGINNINGS):
         return Refusal(code="bounce-text", kind="bounce", reason="it begins like a bounce")
@@ -261,6 +265,12 @@ def _automatic_reply(evidence: _Evidence) -> Refusal | None:
             return Refusal(
                 code="responder-field", kind="auto-reply", reason=f"an automatic responder wrote it ({name})"
             )
+    return None
+
+
+def _words_of_a_reply(evidence: _Evidence) -> Refusal | None:
+    if evidence.circumstances.points:  # words alone do not make a robot of somebody who reports something
+        return None
     if evidence.subject.startswith(phrases.REPLY_SUBJECTS):
         return Refusal(code="reply-subject", kind="auto-reply", reason="its subject is that of an automatic reply")
     if any(phrase in evidence.beginning for phrase in phrases.REPLY_BEGINNINGS):
@@ -288,7 +298,7 @@ def _robot(evidence: _Evidence) -> Refusal | None:
             return Refusal(code="suppress", kind="robot", reason="it asks for no automatic reply (MS-OXCMAIL)")
     if "feedback-id" in evidence.fields:
         return Refusal(code="feedback-id", kind="robot", reason="it was sent in bulk (Feedback-ID)")
-    if any(is_robot(address) for address in evidence.writers) or is_owner(evidence.sender.rpartition("@")[0]):
+    if any(is_robot(address) for address in evidence.writers) or _is_lists(evidence.sender):
         return Refusal(code="robot-address", kind="robot", reason="its sender is an address that nobody reads")
     if any(is_listed(address, evidence.circumstances.robots) for address in evidence.writers):
         return Refusal(code="listed", kind="robot", reason="its sender is on the list of robots and feeds")
@@ -300,9 +310,15 @@ _CHECKS: tuple[Callable[[_Evidence], Refusal | None], ...] = (
     _feedback,
     _bounce,
     _automatic_reply,
+    _words_of_a_reply,
     _list,
     _robot,
 )
+
+
+def _is_lists(address: str) -> bool:
+    """Tell whether an address in From is a list's; of return paths more is said, but "ann.bounce" may be a name."""
+    return is_owner(address.rpartition("@")[0].replace(".", ""))
 
 
 def _submitted(evidence: _Evidence) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""How bounces and automatic replies begin that have none of the standard fields, in the languages that reach us.
+"""How bounces, automatic replies and challenges without any of the standard fields begin, in languages that reach us.
 
 All of it is in lower case. Subjects are compared with their beginnings; texts are searched, but only within their first
 words, because people quote bounces, while bounces begin with these words.
@@ -21,7 +21,8 @@ REPLY_SUBJECTS = (
     "resposta automatica", "ausência temporária", "ausencia temporaria", "ausência do escritório",
     "ausencia do escritorio", "fora do escritório", "fora do escritorio", "ausente:", "respuesta automática",
     "respuesta automatica", "réponse automatique", "reponse automatique", "automatische antwort",
-    "abwesenheitsnotiz", "risposta automatica",
+    "abwesenheitsnotiz", "risposta automatica", "please confirm your message", "message held",
+    "verification required", "requires verification", "confirmação necessária",
 )  # fmt: skip
 BOUNCE_BEGINNINGS = (
     "this message was created automatically by mail", "this is the mail system at host",
@@ -32,7 +33,7 @@ BOUNCE_BEGINNINGS = (
     "your message wasn't delivered", "your message was not delivered", "delivery to the following recipient",
     "delivery has failed to these recipients", "the original message was received at",
     "i was unable to deliver your message", "i wasn't able to deliver", "unable to deliver message to the following",
-    "this report relates to a message you sent", "a sua mensagem não foi entregue",
+    "sent <<< rcpt to:<", "this report relates to a message you sent", "a sua mensagem não foi entregue",
     "a sua mensagem não pôde ser entregue", "não foi possível entregar a sua mensagem",
     "falha na entrega para estes destinatários", "esta é uma mensagem automática de não entrega",
 )  # fmt: skip
@@ -42,6 +43,9 @@ REPLY_BEGINNINGS = (
     "this is an automated response", "this is an automatic response", "encontro-me ausente", "estou ausente",
     "estarei ausente", "estou fora do escritório", "esta é uma resposta automática",
     "esta mensagem é uma resposta automática", "obrigado pela sua mensagem. encontro-me",
+    "protecting myself from receiving junk mail", "complete the verification process", "not on the guest list",
+    "confirm that you are human", "confirmar que é uma pessoa", "confirme que é uma pessoa", "real live human",
+    "has been held until you", "requires that you verify that you",
 )  # fmt: skip
 BEGINNING = 300
 """Characters of a text that are searched."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 _NAMES = frozenset((
-    "mailer-daemon", "mailerdaemon", "mail-daemon", "maildaemon", "mdaemon", "daemon", "postmaster", "nobody", "null",
+    "mailer-daemon", "mailerdaemon", "mail-daemon", "maildaemon", "mdaemon", "daemon", "nobody", "null",
     "listserv", "majordomo", "autoreply", "auto-reply", "autoresponder", "auto-responder", "autoresposta",
 ))  # fmt: skip
 _NEVER_READ = ("noreply", "donotreply", "dontreply", "noresponder", "naoresponder", "naoresponda", "nepasrepondre")
@@ -63,6 +63,11 @@ def is_owner(local: str) -> bool:
         or _NUMBERED.search(local) is not None
         or any(word.rstrip("0123456789") == "bounce" or word.endswith("bounces") for word in _SEPARATOR.split(local))
     )
+
+
+def is_postmaster(address: str) -> bool:
+    """Tell whether an address, in lower case, is one that both people and mail systems write from."""
+    return address.partition("@")[0] == "postmaster"
 
 
 def is_listed(address: str, known: frozenset[str]) -> bool:

@@ -1,9 +1,10 @@
 """The texts of a mail, each with the place where it stood, and a hash of what the mail says."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from hashlib import sha256
 
 from abuse_triage.model.message import Header, Mail, Part, Place
+from abuse_triage.model.report import Indicator, Kind
 from abuse_triage.model.settings import LimitSettings
 from abuse_triage.reports.quoting import split
 
@@ -99,3 +100,13 @@ def _said(part: Part) -> Iterator[str]:
 
 def _squeeze(text: str) -> str:
     return " ".join(text.split())
+
+
+def points(indicators: Iterable[Indicator], domains: Collection[str]) -> bool:
+    """Tell whether a message names something in its text that is none of these registrable domains, nor below one."""
+    return any(
+        indicator.kind is not Kind.EMAIL
+        and indicator.places != (Place.HEADER,)
+        and not (indicator.registrable and indicator.registrable in domains)
+        for indicator in indicators
+    )

@@ -90,7 +90,7 @@ def test_a_from_that_nothing_proves_is_not_answered(proof: Authentication) -> No
     assert "only takes bounces" in found.reason
 
 
-@pytest.mark.parametrize("local", ["noreply", "no-reply", "mailer-daemon", "postmaster"])
+@pytest.mark.parametrize("local", ["noreply", "no-reply", "mailer-daemon"])
 def test_a_from_that_nobody_reads_is_not_answered(local: str) -> None:
     """Not even where it is proven."""
     found = asked(VERP, Address("", f"{local}@example.pt"), DMARC)
@@ -142,3 +142,9 @@ def test_only_addresses_that_were_given_are_answered(
     assert not found.address or (written_address(found.address) and not proof.forged)
     assert found.reason.isascii()
     assert found.address or not found.proven
+
+
+def test_an_odd_address_that_is_in_from_too_is_a_persons() -> None:
+    """Return paths that only take bounces are never what stands in From."""
+    found = asked("ann.bounce@example.pt", Address("Ann Bounce", "ann.bounce@example.pt"), NOTHING)
+    assert "ann.bounce@example.pt" == found.address

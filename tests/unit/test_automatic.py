@@ -19,6 +19,7 @@ def refused(
     text: str = "",
     own_message: bool = False,
     answers_us: bool = False,
+    points: bool = False,
     team: bool = False,
     own_list: str = "",
     robots: tuple[str, ...] = (),
@@ -35,7 +36,12 @@ def refused(
         part_types=part_types,
         text=text,
         circumstances=Circumstances(
-            own_message=own_message, answers_us=answers_us, team=team, own_list=own_list, robots=frozenset(robots)
+            own_message=own_message,
+            answers_us=answers_us,
+            points=points,
+            team=team,
+            own_list=own_list,
+            robots=frozenset(robots),
         ),
     )
 
@@ -331,3 +337,38 @@ def test_a_team_that_answers_us_is_never_answered_automatically_twice(
     """What refuses a stranger refuses a proven team that answers us, too: never an answer to an answer."""
     if refused(*fields) is not None:
         assert refused(*fields, team=True, answers_us=True) is not None
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Undeliverable: não fui eu que mandei isto", "Bom dia, tenho 73 avisos destes."),
+        ("Delivery Status Notification (Failure) - but I never sent it", "I run a little shop."),
+        ("Automatic reply: change of bank details (a scam)", "The thieves answer within two minutes."),
+        ("FW: fatura", "Atenção a este truque. Encontro-me ausente do escritório, escrevem eles."),
+    ],
+)
+def test_people_who_report_such_mail_are_people(subject: str, text: str) -> None:
+    """Words of bounces and automatic replies make no robot of somebody who points at something."""
+    assert None is refused(("subject", subject), text=text, points=True)
+
+
+def test_a_postmaster_is_a_person_until_he_writes_like_a_machine() -> None:
+    """Administrators report from postmaster@, and mail systems bounce from there, whatever else the mail names."""
+    postmaster = "postmaster@example.pt"
+    assert None is refused(("subject", "Spam from 192.0.2.7"), sender=postmaster)
+    bounce = refused(("subject", "Undeliverable mail"), sender=postmaster, points=True)
+    assert ("bounce-subject", "bounce") == code(bounce)
+
+
+def test_a_bounce_attached_to_a_report_is_evidence() -> None:
+    """A victim of forged mail who forwards one of the bounces, attached, is answered."""
+    parts = ("text/plain", "message/rfc822", "message/delivery-status")
+    assert None is refused(("subject", "Undeliverable: not mine!"), part_types=parts, text="Please help.")
+
+
+@pytest.mark.parametrize(("sender", "expected"), [("ann.bounce", None), ("bounce", "robot"), ("list-bounces", "robot")])
+def test_a_surname_is_no_handler_of_bounces(sender: str, expected: str | None) -> None:
+    """In From only a whole word between hyphens makes a list's address."""
+    found = refused(sender=f"{sender}@example.pt")
+    assert expected == (found.kind if found else None)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from abuse_triage.mail.robots import is_listed, is_owner, is_robot, takes_bounces
 
 ROBOTS = [
-    "mailer-daemon@example.pt", "mailer-daemon", "mailer-daemon-7@example.pt", "postmaster@example.pt",
+    "mailer-daemon@example.pt", "mailer-daemon", "mailer-daemon-7@example.pt",
     "noreply@example.pt", "no-reply@example.pt", "no_reply@example.pt", "no.reply@example.pt",
     "abuse-noreply@example.pt", "noreply+tag@example.pt", "do-not-reply@example.pt", "donotreply@example.pt",
     "nao-responder@example.pt", "nao.responda@example.pt", "listserv@example.pt", "majordomo@example.pt",
