@@ -25,7 +25,10 @@ def mail() -> None:
 def list_mails(state: State, states: tuple[str, ...], limit: int, as_json: bool) -> None:
     """List outgoing mail, newest first."""
     with state.store() as (settings, store):
-        found = store.mails(tuple(MailState(item) for item in states), limit)
+        found = store.mails(tuple(MailState(item) for item in states), limit + 1)
+    if len(found) > limit:
+        found = found[:limit]
+        say(f"only the newest {limit} are shown; --limit shows more")
     if as_json:
         document(found)
         return

@@ -43,9 +43,12 @@ def list_messages(
             outcomes=tuple(OutcomeKind(item) for item in outcomes),
             unanswered=unanswered,
             since=since(zone) if since else None,
-            limit=limit,
+            limit=limit + 1,
         )
         found = store.messages(which)
+    if len(found) > limit:
+        found = found[:limit]
+        say(f"only the newest {limit} are shown; --limit shows more")
     if as_json:
         document(found)
         return

@@ -217,3 +217,21 @@ def test_held_and_folded_mail_is_told_apart(tmp_path: Path) -> None:
     (folded,) = csirt.json("mail", "list", "--state", "folded")
     assert "told in mail 4" in csirt.lines("mail", "list", "--state", "folded")[1]
     assert 4 == folded["folded_into"]
+
+
+def test_lists_say_when_they_are_cut(csirt: Csirt) -> None:
+    """Whoever counts on a list being complete is told when it is not."""
+    assert "only the newest 1 are shown" in csirt.run("message", "list", "--limit", "1").stderr
+    assert "shown" not in csirt.run("message", "list", "--limit", "2").stderr
+    assert "shown" not in csirt.run("mail", "list").stderr
+
+
+def test_list_of_mail_says_when_it_is_cut(tmp_path: Path) -> None:
+    """So does the list of what goes out, and the document holds as many as were asked for."""
+    csirt = install(tmp_path)
+    csirt.hold_mails(["a", "b"])
+
+    result = csirt.run("mail", "list", "--limit", "1", "--json")
+
+    assert "only the newest 1 are shown" in result.stderr
+    assert 1 == result.stdout.count('"recipient"')
