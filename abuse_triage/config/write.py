@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import time
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from abuse_triage.config.read import validate
 from abuse_triage.model.section import Section
@@ -85,6 +85,8 @@ def _fill(container: Any, section: Section, *, comments: bool) -> None:
     tables = []
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
+        if value == () and _holds_sections(field.annotation):
+            continue  # as a plain key it would forbid whoever reads it to add a table of that name
         if isinstance(value, dict) or any(isinstance(item, Section) for item in _items(value)):
             tables.append((name, value))
             continue
@@ -107,6 +109,11 @@ def _fill(container: Any, section: Section, *, comments: bool) -> None:
                 # Explained once is enough: in the first of several.
                 array.append(_table(item, comments=comments and index == 0))
             container.add(name, array)
+
+
+def _holds_sections(annotation: object) -> bool:
+    """Tell whether a key is for tables: its type is a tuple of sections."""
+    return any(isinstance(one, type) and issubclass(one, Section) for one in get_args(annotation))
 
 
 def _items(value: object) -> tuple[object, ...]:

@@ -259,7 +259,7 @@ class DigestSettings(Section):
     """The overview that handlers get."""
 
     recipients: tuple[MailAddress, ...] = ()
-    """Addresses of the handlers; [] sends none."""
+    """Addresses of the handlers, who also get the notices that cannot wait; [] sends none."""
     times: tuple[TimeOfDay, ...] = (time(8, 0),)
     """Times of day in the team's zone."""
 

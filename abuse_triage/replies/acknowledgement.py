@@ -17,7 +17,7 @@ from abuse_triage.model.ticket import NUMBER_PLACEHOLDER, MailKind, Outgoing
 from abuse_triage.replies.wording import LANGUAGES, SHIPPED, Wording
 
 _RULE = "-" * 64
-_THEIR_NUMBER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9#|:._+-]| (?! )|/(?!/)){0,59}")
+_THEIR_NUMBER = re.compile(r"[A-Za-z0-9#](?:[A-Za-z0-9#|:._+-]| (?! )|/(?!/)){0,59}")
 """What ticket systems call their tickets; nothing that could be an address or a link of itself."""
 
 
