@@ -1,5 +1,6 @@
 """Questions to resolvers: real ones, slow ones, dead ones and liars."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -204,26 +205,19 @@ def test_what_is_no_answer_to_our_question_is_none(reply: object) -> None:
 
 def test_tcp_that_ends_in_the_middle_is_no_answer() -> None:
     """A server that closes the connection does not bring us down."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
+    with FakeResolver(truncated) as fake, socket.create_server(("127.0.0.1", fake.port)) as listening:
 
         def close() -> None:
-            while True:
-                connection, _ = listening.accept()
-                connection.close()
-
-        threading.Thread(target=close, daemon=True).start()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
-            datagrams.bind(("127.0.0.1", port))
-
-            def say() -> None:
+            with contextlib.suppress(OSError):  # the end of the test
                 while True:
-                    data, client = datagrams.recvfrom(4096)
-                    datagrams.sendto(truncated(dns.message.from_wire(data)), client)
+                    listening.accept()[0].close()
 
-            threading.Thread(target=say, daemon=True).start()
-            with pytest.raises(UnansweredError):
-                Resolver([f"127.0.0.1:{port}"], 0.4).ask("t.example.net", Kind.TXT, soon(0.4))
+        closing = threading.Thread(target=close)
+        closing.start()
+        with pytest.raises(UnansweredError):
+            Resolver([fake.address], 0.4).ask("t.example.net", Kind.TXT, soon(0.4))
+        listening.shutdown(socket.SHUT_RDWR)
+        closing.join()
 
 
 def test_records_of_another_type_are_none() -> None:
