@@ -62,7 +62,7 @@ message_id_domain = "{domain}"
 """
 
 GENEROUS = "\n".join(
-    f'{name} = "100000000/1h"' for name in ("sender", "unproven_sender", "domain", "proven", "unproven")
+    f'{name} = "100000000/1h"' for name in ("sender", "unproven_sender", "domain", "proven", "unproven", "notices")
 )
 """Budgets that no test exhausts unless it means to."""
 

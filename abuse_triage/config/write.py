@@ -1,6 +1,6 @@
 """From settings to a TOML file in which every key stands with its explanation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import time
 from enum import Enum
 from typing import TYPE_CHECKING, Any, get_args
@@ -85,10 +85,8 @@ def _fill(container: Any, section: Section, *, comments: bool) -> None:
     tables = []
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        if value == () and _holds_sections(field.annotation):
-            continue  # as a plain key it would forbid whoever reads it to add a table of that name
-        if isinstance(value, dict) or any(isinstance(item, Section) for item in _items(value)):
-            tables.append((name, value))
+        if _is_for_tables(field.annotation, value):
+            tables.append((name, value))  # none of them: as a plain key, it would forbid to add a table of that name
             continue
         if comments:
             container.add(tomlkit.comment(str(field.description)))
@@ -111,13 +109,18 @@ def _fill(container: Any, section: Section, *, comments: bool) -> None:
             container.add(name, array)
 
 
-def _holds_sections(annotation: object) -> bool:
-    """Tell whether a key is for tables: its type is a tuple of sections."""
-    return any(isinstance(one, type) and issubclass(one, Section) for one in get_args(annotation))
+def _is_for_tables(annotation: object, value: object) -> bool:
+    """Tell whether a key is for tables: a section, a dictionary, or a tuple of sections."""
+    if isinstance(value, dict | Section):
+        return True
+    return any(isinstance(one, type) and issubclass(one, Section) for one in _types(annotation))
 
 
-def _items(value: object) -> tuple[object, ...]:
-    return value if isinstance(value, tuple) else (value,)
+def _types(annotation: object) -> Iterator[object]:
+    """Return the types inside of others, through Annotated and tuples."""
+    inside = get_args(annotation)
+    for one in inside or (annotation,):
+        yield from _types(one) if inside else (one,)
 
 
 def _table(section: Section, *, comments: bool) -> "Table":

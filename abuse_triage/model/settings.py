@@ -227,6 +227,8 @@ class BudgetSettings(Section):
     """To all proven senders together: nobody else can use this up."""
     unproven: AllowedRate = Rate(120, timedelta(hours=1))
     """To all others together."""
+    notices: AllowedRate = Rate(30, timedelta(hours=1))
+    """Notices to handlers about mail whose sender is not proven, to all handlers together."""
     alarm: Annotated[int, Field(ge=1, le=100, strict=True)] = 80
     """Percentage of proven or unproven at which an alarm is given."""
 

@@ -21,6 +21,11 @@ def overall(budget: BudgetSettings) -> tuple[Bucket, Bucket]:
     return _bucket(PROVEN, budget.proven), _bucket(UNPROVEN, budget.unproven)
 
 
+def for_notice(budget: BudgetSettings) -> tuple[Bucket, ...]:
+    """Return the budget of one notice about mail whose sender is not proven."""
+    return (_bucket("notices", budget.notices),)
+
+
 def buckets(recipient: str, *, proven: bool, budget: BudgetSettings, freemail: AbstractSet[str]) -> tuple[Bucket, ...]:
     """Return the budgets of one acknowledgement, the one for all last.
 

@@ -96,7 +96,7 @@ def notice(
         body=f"{body}\n",
         date=date,
     )
-    return Outgoing(kind=MailKind.NOTICE, message_id=message_id, recipient=recipient, content=content)
+    return Outgoing(kind=MailKind.NOTICE, message_id=message_id, recipient=recipient, content=content, proven=proven)
 
 
 def _field(label: str, value: str) -> str:

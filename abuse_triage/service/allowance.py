@@ -11,7 +11,7 @@ import structlog
 from abuse_triage.mail.thread import own_id
 from abuse_triage.model.settings import Settings
 from abuse_triage.model.ticket import MailKind
-from abuse_triage.replies.budget import buckets, overall
+from abuse_triage.replies.budget import buckets, for_notice, overall
 from abuse_triage.replies.folded import folded
 from abuse_triage.replies.wording import Wording
 from abuse_triage.service.failpoints import failpoint
@@ -52,8 +52,9 @@ class Allowance:
     def admit(self, due: Sequence[MailToSend], now: datetime) -> list[MailToSend]:
         """Return those of the mails that are due which may leave now, in their order; the others wait or are folded.
 
-        An acknowledgement is paid for once, before anybody is offered it, in one transaction for all. Where more of
-        them wait for the same person when one is paid for, they leave together as one new mail.
+        An acknowledgement, and a notice about mail of an unproven sender, is paid for once, before anybody is offered
+        it, in one transaction for all. Where more acknowledgements wait for the same person when one is paid for, they
+        leave together as one new mail; notices only wait.
         """
         unpaid = [held.mail for held in due if _costs(held.mail)]
         if not unpaid:
@@ -61,7 +62,12 @@ class Allowance:
         budget = self._settings.budget
         answers = self._store.pay(
             [
-                (mail.id, buckets(mail.recipient, proven=mail.proven, budget=budget, freemail=self._freemail))
+                (
+                    mail.id,
+                    buckets(mail.recipient, proven=mail.proven, budget=budget, freemail=self._freemail)
+                    if mail.kind is MailKind.ACKNOWLEDGEMENT
+                    else for_notice(budget),
+                )
                 for mail in unpaid
             ],
             now,
@@ -76,7 +82,7 @@ class Allowance:
             elif answer.bucket is not None:
                 if mail.held_at is None:
                     _log("mail-held", mail, budget=answer.bucket.kind)
-            elif not (answer.others and self._fold(mail, now)):
+            elif mail.kind is MailKind.NOTICE or not (answer.others and self._fold(mail, now)):
                 admitted.append(replace(held, mail=replace(mail, paid_at=now)))
         self._watch(now)
         return admitted
@@ -122,7 +128,9 @@ class Allowance:
 
 
 def _costs(mail: StoredMail) -> bool:
-    return mail.kind is MailKind.ACKNOWLEDGEMENT and mail.paid_at is None
+    """Tell whether a budget has to pay: acknowledgements, and notices that anybody can cause by a forged sender."""
+    costs = mail.kind is MailKind.ACKNOWLEDGEMENT or (mail.kind is MailKind.NOTICE and not mail.proven)
+    return costs and mail.paid_at is None
 
 
 def _alarm(name: str) -> str:

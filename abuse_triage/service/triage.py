@@ -16,7 +16,7 @@ from abuse_triage.errors import TemporaryError
 from abuse_triage.model.message import Arrival, Authentication
 from abuse_triage.model.report import Reading
 from abuse_triage.model.settings import TriageSettings
-from abuse_triage.model.ticket import Outcome, OutcomeKind
+from abuse_triage.model.ticket import MailKind, Outcome, OutcomeKind
 from abuse_triage.outcomes import Knowledge
 from abuse_triage.service.failpoints import failpoint
 from abuse_triage.service.reading import Reader, ReadingError
@@ -206,7 +206,7 @@ def _log_finished(result: Finished, outcome: Outcome) -> None:
         ticket=result.number,
         category=verdict.category if verdict else "",
         priority=verdict.priority.value if verdict else "",
-        answered=bool(outcome.outgoing),
+        answered=any(mail.kind is MailKind.ACKNOWLEDGEMENT for mail in outcome.outgoing),
         refused=outcome.refused,
     )
     if result.kind is OutcomeKind.QUARANTINED:

@@ -3,7 +3,19 @@
 from datetime import timedelta
 
 from contract.engines import Engine
-from contract.values import NOON, REPORTER, arrival, claim_one, content_of, joins, keys, open_ticket, opens, parks
+from contract.values import (
+    NOON,
+    REPORTER,
+    arrival,
+    claim_one,
+    content_of,
+    joins,
+    keys,
+    notice,
+    open_ticket,
+    opens,
+    parks,
+)
 
 from abuse_triage.model.ticket import Relations, TicketState
 from abuse_triage.store.interface import Store
@@ -53,6 +65,14 @@ def test_first_number_that_exists_is_the_tag(store: Store) -> None:
     assert tagged.number == "TEST#2026-000002"
     assert tagged.participants == (REPORTER,)
     assert store.relations(keys("", numbers=["2026-000001", "1", ""])).tagged is None
+
+
+def test_a_handler_who_was_told_takes_no_part(store: Store) -> None:
+    """The recipient of a notice is no participant: the ticket is not his to write into from outside."""
+    open_ticket(store, participants=(REPORTER,), outgoing=(notice(),))
+    tagged = store.relations(keys("", numbers=["TEST#2026-000001"])).tagged
+    assert tagged is not None
+    assert tagged.participants == (REPORTER,)
 
 
 def test_those_who_were_written_to_take_part(store: Store) -> None:

@@ -6,6 +6,7 @@ import smtplib
 import threading
 import time
 from collections import Counter
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,21 @@ FAILPOINTS = (
     "sender.paid:3",
 )
 
+LARGE = range(100, MESSAGES, 200)
+"""These have an attachment of 2 MB, which is written in slices: kills meet them as well."""
+
 pytestmark = pytest.mark.crash
+
+
+def mail(number: int) -> bytes:
+    """Return the number-th message."""
+    if number not in LARGE:
+        return report(number)
+    message = message_from_bytes(report(number), policy=policy.SMTP)
+    attachment = random.Random(number).randbytes(1_500_000)
+    message.add_attachment(attachment, maintype="application", subtype="octet-stream")  # type: ignore[attr-defined]  # what this policy makes has it
+    message.set_boundary("the same in every try")
+    return bytes(message)
 
 
 class Load:
@@ -71,7 +86,7 @@ class Load:
                     connection.mail(f"reporter{number}@example.com")
                     connection.rcpt("abuse@example.pt")
                     asked = True
-                    code, answer = connection.data(report(number))
+                    code, answer = connection.data(mail(number))
                     if code == 250:
                         self.accepted[number] = answer.decode().rpartition(" ")[2]
                 except (OSError, smtplib.SMTPException):
@@ -112,6 +127,7 @@ def _check(load: Load, store, sink: SmtpSink, kills: Counter[str]) -> None:  # n
     assert MESSAGES == len(load.accepted)
     lost = [number for number, message_id in load.accepted.items() if message_id not in messages]
     assert [] == lost
+    assert [mail(number) for number in LARGE] == [store.message(load.accepted[number])[1] for number in LARGE]
     unfinished = [
         message for message in messages.values() if message.outcome is None or message.state is not MessageState.DONE
     ]

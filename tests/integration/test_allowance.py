@@ -2,6 +2,7 @@
 
 import email
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from email.message import Message
 from pathlib import Path
@@ -387,3 +388,19 @@ def test_the_daemon_answers_a_hasty_reporter_in_two_mails(tmp_path: Path, sink: 
     assert [f"<case-{number}@example.com>" for number in range(1, 4)] == second["References"].split()
     assert 3 == daemon.log().count("mail-held")
     assert 1 == daemon.log().count("mail-folded")
+
+
+def test_notices_about_unproven_mail_have_a_budget(store: Store, sink: SmtpSink, tmp_path: Path) -> None:
+    """Forged validation mails fill no handler's mailbox at once: their notices wait, a proven sender's does not."""
+    settings = settings_of(tmp_path, sink.address, budget={"notices": "2/1h"})
+    for number in range(4):
+        told = replace(notice(f"n{number}"), recipient=f"handler{number}@example.pt", proven=number == 3)
+        open_ticket(store, f"m{number}", outgoing=(told,))
+
+    work(settings, store)
+
+    assert {"handler0@example.pt", "handler1@example.pt", "handler3@example.pt"} == {
+        mail.recipient for mail in sink.mails()
+    }
+    work(settings, store, HOUR)
+    assert 4 == len(sink.mails())

@@ -55,7 +55,7 @@ def settings_of(
     if not secret.exists():
         secret.touch(0o600)
         secret.write_bytes(SECRET)
-    generous = dict.fromkeys(("sender", "unproven_sender", "domain", "proven", "unproven"), "100000/1h")
+    generous = dict.fromkeys(("sender", "unproven_sender", "domain", "proven", "unproven", "notices"), "100000/1h")
     return Settings.model_validate(
         {
             "team": {"name": "CSIRT Exemplo", "ticket_prefix": "EXEMPLO"},

@@ -131,7 +131,7 @@ def test_file_of_the_first_version_is_brought_on(path: Path, monkeypatch: pytest
         schema_only.sqlite.execute("INSERT INTO raw_messages VALUES ('old', ?)", (zlib.compress(b"raw"),))
         schema_only.sqlite.execute(
             "INSERT INTO outbox (kind, message_id, recipient, created_at, next_try, content) VALUES"
-            " ('acknowledgement', 'x@y', 'a@example.org', '2026-11-21T12:00:00+00:00', '2026-11-21T12:00:00+00:00', x'')"
+            " ('acknowledgement', 'x@y', 'a@b.pt', '2026-11-21T12:00:00+00:00', '2026-11-21T12:00:00+00:00', x'')"
         )
         schema_only.close()
     with closing(open_store(path)) as store:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from abuse_triage.model.decision import Tlp
-from abuse_triage.model.ticket import JournalEntry, MessageState, Outcome, OutcomeKind, TicketDraft
+from abuse_triage.model.ticket import JournalEntry, MailKind, MessageState, Outcome, OutcomeKind, TicketDraft
 from abuse_triage.store.interface import Finished, Unfinished
 from abuse_triage.store.sqlite.columns import VERDICT_SCHEMA, clean_json, moment, time_of, verdict_json
 from abuse_triage.store.sqlite.connection import Connected
@@ -192,7 +192,9 @@ class Finishing(Connected):
                 for found in outcome.indicators
             ]
             db.run_many(_INDICATOR, rows)
-        people = dict.fromkeys((*outcome.participants, *(mail.recipient for mail in outcome.outgoing)))
+        # Whoever gets a notice is a handler, who needs no rights of a participant.
+        answered = (mail.recipient for mail in outcome.outgoing if mail.kind is MailKind.ACKNOWLEDGEMENT)
+        people = dict.fromkeys((*outcome.participants, *answered))
         db.run_many(_PARTICIPANT, [(home.id, address) for address in people])
         if outcome.links:
             db.run_many(_LINK, [(home.id, mentioned) for mentioned in outcome.links if mentioned != home.id])

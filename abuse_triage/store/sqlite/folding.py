@@ -11,7 +11,8 @@ from abuse_triage.store.sqlite.connection import Connected
 from abuse_triage.store.sqlite.outbox import COLUMNS, FROM, enqueue, one_mail, stored_mail, tell_tickets
 
 _FOLDABLE = f"""
-SELECT {COLUMNS} {FROM} WHERE held_at IS NOT NULL AND recipient = ? ORDER BY outbox.id LIMIT ?
+SELECT {COLUMNS} {FROM} WHERE held_at IS NOT NULL AND recipient = ? AND outbox.kind = 'acknowledgement'
+ORDER BY outbox.id LIMIT ?
 """
 _LAST = """
 SELECT ticket_id, max (paid_at) OVER () FROM outbox WHERE id IN (SELECT value FROM json_each (?)) ORDER BY id DESC
