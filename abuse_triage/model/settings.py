@@ -61,7 +61,7 @@ class SmtpSettings(Section):
     max_recipients: Count = 20
     """Recipients of one message."""
     max_connections: Count = 200
-    """Connections at once."""
+    """Connections at once; one in ten is kept for relays and unix sockets."""
     max_commands: Count = 1000
     """Commands in one connection."""
     max_errors: Count = 10
