@@ -227,6 +227,6 @@ def _park(verdict: Verdict, reason: str) -> Verdict:
 
 
 def _domains(reading: Reading, arrival: Arrival) -> tuple[str, ...]:
-    """Return the domains that stand in every mail between the sender and us."""
-    addresses = (reading.sender.email, arrival.envelope.sender, *arrival.envelope.recipients)
+    """Return the domains of the sender, which stand in whatever comes from there."""
+    addresses = (reading.sender.email, arrival.envelope.sender)
     return tuple(address.rpartition("@")[2].lower() for address in addresses)

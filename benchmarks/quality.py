@@ -1,4 +1,4 @@
-"""Who is acknowledged and who is not: three sets of mail through the real daemon, each with its own return paths.
+"""Who is acknowledged and who is not: four sets of mail through the real daemon, each with its own return paths.
 
 `make quality` writes the tables into docs/quality.md. `automatic` and `reports` are sample messages that nobody here
 wrote (ABUSE_TRIAGE_CORPORA); `human` is tests/human, with the address that each answer has to go to.
@@ -64,7 +64,8 @@ def measure(samples: Sequence[Sample], *, reply: str = "", extra: str = "") -> l
         for sample in samples:
             with smtplib.SMTP("127.0.0.1", daemon.port, timeout=60) as client:
                 client.ehlo()
-                client.mail(sample.sender)
+                client.command_encoding = "utf-8"
+                client.mail(sample.sender, [] if sample.sender.isascii() else ["SMTPUTF8"])
                 client.rcpt(sample.recipient)
                 # Lines end with CRLF on their way (RFC 5321 section 2.3.8), whatever they do in a file.
                 code, answer = client.data(re.sub(rb"(?<!\r)\n", b"\r\n", sample.content))
@@ -99,18 +100,18 @@ def samples_of(folder: Path) -> list[Sample]:
     return found
 
 
-def human_samples() -> tuple[list[Sample], str]:
-    """Return the mails by people and the contacts that they were written for, as configuration."""
-    expected = yaml.safe_load((HUMAN / "expected.yaml").read_text("utf-8"))
+def human_samples(folder: Path) -> tuple[list[Sample], str]:
+    """Return a set of mails by people and the contacts that they were written for, as configuration."""
+    expected = yaml.safe_load((folder / "expected.yaml").read_text("utf-8"))
     extra = '[authentication]\nauthserv_id = "mx.example.pt"\n'
-    for contact in yaml.safe_load((HUMAN / "contacts.yaml").read_text("utf-8")):
+    for contact in yaml.safe_load((folder / "contacts.yaml").read_text("utf-8")):
         extra += f"[[contact]]\nname = {_toml(contact['name'])}\n"
         for key in ("addresses", "domains"):
             extra += f"{key} = {_toml(contact.get(key) or [])}\n"
     samples = [
         Sample(
             name=entry["file"].removeprefix("mails/"),
-            content=(HUMAN / "mails" / entry["file"].removeprefix("mails/")).read_bytes(),
+            content=(folder / "mails" / entry["file"].removeprefix("mails/")).read_bytes(),
             sender=entry["sender"] or "",
             recipient=entry["recipient"],
             answer=entry["answer"] or "",
@@ -223,7 +224,7 @@ def main() -> None:
     """Measure what there is, print the tables, and write them into the document where asked to."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--write", action="store_true", help="write the tables into docs/quality.md")
-    parser.add_argument("sets", nargs="*", default=["automatic", "reports", "human"])
+    parser.add_argument("sets", nargs="*", default=["automatic", "reports", "human", "second"])
     arguments = parser.parse_args()
     corpora = Path(os.environ.get("ABUSE_TRIAGE_CORPORA") or ROOT.parent / "shared" / "corpora")
     if corpora.name == "required":
@@ -232,9 +233,10 @@ def main() -> None:
     for name, table in (("automatic", automatic_table), ("reports", reports_table)):
         if name in arguments.sets and (corpora / name).is_dir():
             tables[name] = table(measure(samples_of(corpora / name)))
-    if "human" in arguments.sets:
-        samples, contacts = human_samples()
-        tables["human"] = human_table(measure(samples, reply=OWN_LIST, extra=contacts))
+    for name, folder in (("human", HUMAN), ("second", HUMAN / "second")):
+        if name in arguments.sets:
+            samples, contacts = human_samples(folder)
+            tables[name] = human_table(measure(samples, reply=OWN_LIST, extra=contacts))
     for name, table in tables.items():
         print(f"## {name}\n\n{table}")
     if arguments.write:

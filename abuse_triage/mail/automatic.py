@@ -19,12 +19,11 @@ words instead of patterns. This is the whole list, in the order in which it is a
 | auto-submitted | Auto-Submitted is not "no" (RFC 3834 section 5), comments and parameters aside | auto-reply, robot |
 | receipt | disposition notification (RFC 8098) | auto-reply |
 | responder-field | X-Autoreply, X-FC-Machinegenerated and nine more | auto-reply |
-| reply-subject, -text | begins as automatic replies do, and reports nothing | auto-reply |
+| reply-subject, -text | begins as automatic replies do and answers something; or begins so in both | auto-reply |
 | list-field | List-* (RFC 2369, RFC 2919) | list |
 | precedence | Precedence or X-Precedence bulk, junk, list, auto_reply | robot, list, auto-reply |
 | report | any other multipart/report (RFC 6522), or nothing but a message | robot |
 | suppress | X-Auto-Response-Suppress with All, AutoReply or OOF (MS-OXCMAIL 2.1.3.2.20) | robot |
-| feedback-id | Feedback-ID: sent in bulk | robot |
 | robot-address | mailer-daemon, noreply…; in From also owners and bounce handlers of lists | robot |
 | listed | From or return path is on the operator's list of robots and feeds | robot |
 | answers-us | a proven team's ticket system, about a mail or ticket of ours | robot |
@@ -243,7 +242,7 @@ def _bounce(evidence: _Evidence) -> Refusal | None:
         return Refusal(code="delivery-status", kind="bounce", reason="it is a delivery report (RFC 3464)")
     if "x-failed-recipients" in evidence.fields:
         return Refusal(code="failed-recipients", kind="bounce", reason="it names failed recipients")
-    # Victims of bounces that others caused write about them, under the same subjects.
+    # Victims of bounces that others caused write about them, under the same subjects, and attach some.
     reports = (evidence.circumstances.points or evidence.embeds) and not any(map(is_postmaster, evidence.writers))
     if evidence.subject.startswith(phrases.BOUNCE_SUBJECTS) and not reports:
         return Refusal(code="bounce-subject", kind="bounce", reason="its subject is that of a bounce")
@@ -269,11 +268,14 @@ def _automatic_reply(evidence: _Evidence) -> Refusal | None:
 
 
 def _words_of_a_reply(evidence: _Evidence) -> Refusal | None:
-    if evidence.circumstances.points:  # words alone do not make a robot of somebody who reports something
-        return None
-    if evidence.subject.startswith(phrases.REPLY_SUBJECTS):
+    """Judge by words alone, which people use too: whoever reports something, or answers nothing, needs both of them."""
+    subject = evidence.subject.startswith(phrases.REPLY_SUBJECTS)
+    text = any(phrase in evidence.beginning for phrase in phrases.REPLY_BEGINNINGS)
+    answers = "in-reply-to" in evidence.fields or "references" in evidence.fields
+    weak = evidence.circumstances.points or not answers
+    if subject and (text or not weak):
         return Refusal(code="reply-subject", kind="auto-reply", reason="its subject is that of an automatic reply")
-    if any(phrase in evidence.beginning for phrase in phrases.REPLY_BEGINNINGS):
+    if text and not weak:
         return Refusal(code="reply-text", kind="auto-reply", reason="it begins like an automatic reply")
     return None
 
@@ -296,8 +298,6 @@ def _robot(evidence: _Evidence) -> Refusal | None:
     for value in evidence.fields.get("x-auto-response-suppress", ()):
         if any(word.strip() in _SUPPRESSED for word in value.split(",")):
             return Refusal(code="suppress", kind="robot", reason="it asks for no automatic reply (MS-OXCMAIL)")
-    if "feedback-id" in evidence.fields:
-        return Refusal(code="feedback-id", kind="robot", reason="it was sent in bulk (Feedback-ID)")
     if any(is_robot(address) for address in evidence.writers) or _is_lists(evidence.sender):
         return Refusal(code="robot-address", kind="robot", reason="its sender is an address that nobody reads")
     if any(is_listed(address, evidence.circumstances.robots) for address in evidence.writers):

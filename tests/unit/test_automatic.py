@@ -86,7 +86,7 @@ def code(found: Refusal | None) -> tuple[str, str] | None:
         ("x-otrs-loop", "yes", ("loop-field", "loop")),
         ("x-zammad-send-auto-response", "false", ("loop-field", "loop")),
         (LOOP_HEADER, "abuse@example.net", ("own-field", "loop")),
-        ("feedback-id", "1:2:3:example", ("feedback-id", "robot")),
+        ("feedback-id", "1:2:3:example", None),
         ("x-arf", "Yes", ("feedback-field", "robot")),
         ("x-xarf", "PLAIN", ("feedback-field", "robot")),
         ("x-failed-recipients", "rui@example.org", ("failed-recipients", "bounce")),
@@ -98,9 +98,6 @@ def code(found: Refusal | None) -> tuple[str, str] | None:
         ("subject", "Re: Undelivered Mail Returned to Sender", None),
         ("subject", "Undelivered Mail Returned to Sender", ("bounce-subject", "bounce")),
         ("subject", "Não é possível entregar: relatório", ("bounce-subject", "bounce")),
-        ("subject", "Automatic reply: phishing", ("reply-subject", "auto-reply")),
-        ("subject", "Resposta automática: phishing", ("reply-subject", "auto-reply")),
-        ("subject", "Out of Office: phishing", ("reply-subject", "auto-reply")),
         ("subject", "Delivery problem: parcel phishing", None),
         ("subject", "Warning: message with malware from your server", None),
         ("subject", "Autorização de remoção de phishing", None),
@@ -246,7 +243,6 @@ def test_a_teams_person_who_answers_us_is_a_person() -> None:
         (("precedence", "junk"), "precedence"),
         (("list-id", "<news.example.pt>"), "list-field"),
         (("x-autoreply", "yes"), "responder-field"),
-        (("subject", "Automatic reply: x"), "reply-subject"),
         ((LOOP_HEADER, "cert.example.pt"), "own-field"),
     ],
 )
@@ -292,8 +288,6 @@ def test_structure(content_type: str, part_types: tuple[str, ...], expected: tup
         ("Hi. This is the\nqmail-send program at mx.example.org.", ("bounce-text", "bounce")),
         ("This message was created automatically by mail delivery software.", ("bounce-text", "bounce")),
         ("A sua mensagem não foi entregue a rui@example.org", ("bounce-text", "bounce")),
-        ("Olá, encontro-me ausente até 2 de dezembro.", ("reply-text", "auto-reply")),
-        ("I am out of the office until Monday.", ("reply-text", "auto-reply")),
         ("Dear colleagues, " + "x" * 300 + " this message was created automatically by mail delivery software", None),
         ("Recebi este phishing: http://a.example.pt/", None),
     ],
@@ -372,3 +366,25 @@ def test_a_surname_is_no_handler_of_bounces(sender: str, expected: str | None) -
     """In From only a whole word between hyphens makes a list's address."""
     found = refused(sender=f"{sender}@example.pt")
     assert expected == (found.kind if found else None)
+
+
+ANSWERS = ("in-reply-to", "<1@example.org>")
+
+
+@pytest.mark.parametrize("subject", ["Automatic reply: Report", "Resposta automática: Aviso", "Out of Office: x"])
+@pytest.mark.parametrize("team", [False, True])
+def test_the_subject_of_an_answer(subject: str, *, team: bool) -> None:
+    """What answers something under the subject of an automatic reply is one, also from a team; a new mail is not."""
+    assert ("reply-subject", "auto-reply") == code(refused(("subject", subject), ANSWERS, team=team))
+    assert None is refused(("subject", subject))
+
+
+@pytest.mark.parametrize(
+    "text", ["Olá, encontro-me ausente até 2 de dezembro.", "I am out of the office until Monday."]
+)
+def test_the_beginning_of_an_answer(text: str) -> None:
+    """The words of an automatic reply make one of what answers something, or of what has its subject as well."""
+    assert ("reply-text", "auto-reply") == code(refused(ANSWERS, text=text))
+    assert ("reply-subject", "auto-reply") == code(refused(("subject", "Out of office"), text=text, points=True))
+    assert None is refused(text=text)
+    assert None is refused(ANSWERS, text=text, points=True)
