@@ -40,6 +40,8 @@ _FAILURE_MEMORY = 30.0
 """Seconds for which a name whose servers fail is not asked for again (RFC 2308 section 7.1 allows 300)."""
 _PATIENCE = 2.0
 """Seconds to wait for one resolver before the next one is asked."""
+_MOST_TRIES = 10
+"""Attempts at one question: answers that make no sense, or refused connections, cost no time that would end them."""
 _PAYLOAD = 1232
 """Octets of a UDP answer that no network fragments (DNS Flag Day 2020)."""
 _ROOT = dns.message.make_query(".", dns.rdatatype.NS)
@@ -139,7 +141,7 @@ class Resolver:
         """Ask one resolver after the other, again and again while there is time; a failure is an answer too."""
         query = dns.message.make_query(*key, payload=_PAYLOAD)
         failed = 0
-        while failed < len(self._servers):
+        for _ in range(_MOST_TRIES):
             server = self._servers[0]
             left = deadline - time.monotonic()
             if left <= 0 or not self._breaker.allows():
@@ -157,7 +159,9 @@ class Resolver:
                     return _read(response)
             self._put_last(server)
             failed += 1
-        return _Remembered(None, time.monotonic() + _FAILURE_MEMORY)
+            if failed == len(self._servers):
+                return _Remembered(None, time.monotonic() + _FAILURE_MEMORY)
+        raise UnansweredError("no resolver gives an answer that makes sense")
 
     def _put_last(self, server: tuple[str, int]) -> None:
         """Let the next question go to another resolver first."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rrset
 import pytest
@@ -201,6 +202,20 @@ def test_what_is_no_answer_to_our_question_is_none(reply: object) -> None:
         with pytest.raises(UnansweredError):
             Resolver([fake.address], 0.5).ask("t.example.net", Kind.TXT, soon(0.5))
         assert time.monotonic() - began < 2
+
+
+def test_a_failure_that_comes_at_once_is_not_repeated_all_the_time() -> None:
+    """A name whose answer is too long for UDP, where TCP is refused, costs a few questions and leaves the others be."""
+
+    def reply(query: dns.message.Message) -> bytes:
+        return refusing(dns.rcode.NOERROR)(query) if query.question[0].name == dns.name.root else truncated(query)
+
+    with FakeResolver(reply) as fake:
+        resolver = Resolver([fake.address], 2.0)
+        with pytest.raises(UnansweredError):
+            resolver.ask("t.example.net", Kind.TXT, soon(2.0))
+        assert 20 > len(fake.questions)
+        assert not resolver.unreachable
 
 
 def test_tcp_that_ends_in_the_middle_is_no_answer() -> None:
