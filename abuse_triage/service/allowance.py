@@ -88,8 +88,11 @@ class Allowance:
         return admitted
 
     def _fold(self, paid: StoredMail, now: datetime) -> bool:
-        """Put one mail in place of a paid one and all that wait for the same person; False where none waits."""
-        waiting = self._store.foldable(paid.recipient, _FOLDED)
+        """Put one mail in place of a paid one and all that wait for the same person; False where none waits.
+
+        Mail to a person who is proven to have written is not folded with what others may have forged in his name.
+        """
+        waiting = self._store.foldable(paid.recipient, _FOLDED, proven=paid.proven)
         if not waiting:
             return False
         together = sorted((paid, *waiting), key=lambda mail: mail.id)
@@ -103,7 +106,7 @@ class Allowance:
             recipient=paid.recipient,
             date=now,
             references=list(dict.fromkeys(mail.answers for mail in together if mail.answers)),
-            proven=all(mail.proven for mail in together),
+            proven=paid.proven,
             wording=self._wording,
         )
         stored = self._store.fold(outgoing, [mail.id for mail in together], now)

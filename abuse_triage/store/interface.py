@@ -321,8 +321,8 @@ class Outbox(Protocol):
     def used(self, buckets: Sequence[Bucket], now: datetime) -> list[float]:
         """Return how much of each budget is used up, from 0 to 1; nothing changes."""
 
-    def foldable(self, recipient: str, limit: int) -> list[StoredMail]:
-        """List the acknowledgements to one address that are held, oldest first."""
+    def foldable(self, recipient: str, limit: int, *, proven: bool) -> list[StoredMail]:
+        """List the acknowledgements to one address, proven or not, that are held, oldest first."""
 
     def fold(self, mail: Outgoing, mail_ids: Sequence[int], now: datetime) -> StoredMail | None:
         """Queue one mail in place of several, which become FOLDED, journaled on their tickets; in one transaction.

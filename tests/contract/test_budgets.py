@@ -209,12 +209,13 @@ def waiting(store: Store) -> Store:
 
 
 def test_those_that_wait_for_one_person_are_found(waiting: Store) -> None:
-    """Only what is held counts, oldest first, for exactly this address, at most as many as asked for."""
+    """Only what is held counts, oldest first, for exactly this address, as proven as it, at most as many as asked."""
     mail(waiting, "m6")
     pay(waiting, "m7", Bucket(name="sender:rui", count=1, span=HOUR))
-    assert [3, 4, 5] == [found.id for found in waiting.foldable("ana@example.org", 10)]
-    assert [3, 4] == [found.id for found in waiting.foldable("ana@example.org", 2)]
-    assert [] == waiting.foldable("rui@example.org", 10)
+    assert [3, 4, 5] == [found.id for found in waiting.foldable("ana@example.org", 10, proven=False)]
+    assert [3, 4] == [found.id for found in waiting.foldable("ana@example.org", 2, proven=False)]
+    assert [] == waiting.foldable("ana@example.org", 10, proven=True)
+    assert [] == waiting.foldable("rui@example.org", 10, proven=False)
 
 
 def test_folded_mails_are_told_in_one(waiting: Store) -> None:
@@ -273,7 +274,7 @@ def test_same_mail_is_not_folded_twice(waiting: Store) -> None:
     """Where the new mail is there already, nothing changes."""
     assert waiting.fold(folding(), [2, 3], NOON) is not None
     assert waiting.fold(folding(), [4, 5], NOON) is None
-    assert [4, 5] == [found.id for found in waiting.foldable("ana@example.org", 10)]
+    assert [4, 5] == [found.id for found in waiting.foldable("ana@example.org", 10, proven=False)]
 
 
 def test_folded_mail_that_nobody_paid_for_waits(waiting: Store) -> None:

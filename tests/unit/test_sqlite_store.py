@@ -320,7 +320,7 @@ def _hold_and_fold(store: SqliteStore) -> None:
     store.pay([(held.mail.id, once) for held in mails], NOON)
     store.pay([(mails[0].mail.id, once)], NOON)
     assert store.used(once, NOON) == [1.0]
-    assert store.foldable("reporter1@example.org", 10)
+    assert store.foldable("reporter1@example.org", 10, proven=False)
     folded = Outgoing(kind=MailKind.ACKNOWLEDGEMENT, message_id="f@example.pt", recipient="r", content=b"")
     assert store.fold(folded, [held.mail.id for held in mails], NOON)
     store.sending(4, NOON)

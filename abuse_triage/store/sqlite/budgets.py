@@ -34,8 +34,8 @@ UPDATE outbox SET next_try = ?, held_at = coalesce (held_at, ?) WHERE id = ? AND
 _ANY_HELD = "SELECT EXISTS (SELECT 1 FROM outbox WHERE held_at IS NOT NULL)"
 _OTHERS = """
 SELECT EXISTS (
-    SELECT 1 FROM outbox WHERE held_at IS NOT NULL AND recipient = (SELECT recipient FROM outbox WHERE id = ?)
-    AND id <> ?
+    SELECT 1 FROM outbox WHERE held_at IS NOT NULL
+    AND (recipient, proven) = (SELECT recipient, proven FROM outbox WHERE id = ?) AND id <> ?
 )
 """
 

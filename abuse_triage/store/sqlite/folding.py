@@ -11,7 +11,8 @@ from abuse_triage.store.sqlite.connection import Connected
 from abuse_triage.store.sqlite.outbox import COLUMNS, FROM, enqueue, one_mail, stored_mail, tell_tickets
 
 _FOLDABLE = f"""
-SELECT {COLUMNS} {FROM} WHERE held_at IS NOT NULL AND recipient = ? AND outbox.kind = 'acknowledgement'
+SELECT {COLUMNS} {FROM} WHERE held_at IS NOT NULL AND recipient = ? AND proven = ?
+    AND outbox.kind = 'acknowledgement'
 ORDER BY outbox.id LIMIT ?
 """
 _LAST = """
@@ -30,10 +31,10 @@ class _GoneError(Exception):
 class Folding(Connected):
     """Telling several things in one mail."""
 
-    def foldable(self, recipient: str, limit: int) -> list[StoredMail]:
-        """List the acknowledgements to one address that are held, oldest first."""
+    def foldable(self, recipient: str, limit: int, *, proven: bool) -> list[StoredMail]:
+        """List the acknowledgements to one address, proven or not, that are held, oldest first."""
         with self._db.reading():
-            return [stored_mail(row) for row in self._db.all(_FOLDABLE, recipient, limit)]
+            return [stored_mail(row) for row in self._db.all(_FOLDABLE, recipient, int(proven), limit)]
 
     def fold(self, mail: Outgoing, mail_ids: Sequence[int], now: datetime) -> StoredMail | None:
         """Queue one mail in place of several; None, and nothing changes, where one of them is not queued any more."""
