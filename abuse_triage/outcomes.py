@@ -100,9 +100,7 @@ def outcome(
         if refused
         else (_acknowledgement(reading, arrival, decision, lacking=lacking, knowledge=knowledge, now=now),)
     )
-    notices, told = (
-        _notices(reading, arrival, decision, knowledge, now) if kind is OutcomeKind.OPENED or retried else ((), ())
-    )
+    notices, told = _notices(arrival, decision, knowledge, now) if kind is OutcomeKind.OPENED or retried else ((), ())
     return Outcome(
         message_id=arrival.id,
         lease=lease,
@@ -124,7 +122,7 @@ def outcome(
         ),
         journal=(*_journal(kind, decision, relation, refused, now), *told),
         outgoing=(*outgoing, *notices),
-        participants=_participants(arrival, decision.origin),
+        participants=_participants(arrival, decision.origin) if relation.admits else (),
         refused=refused,
         undeliverable=undeliverable(reading, knowledge),
     )
@@ -267,7 +265,7 @@ def _acknowledgement(
 
 
 def _notices(
-    reading: Reading, arrival: Arrival, decision: Decision, knowledge: Knowledge, now: datetime
+    arrival: Arrival, decision: Decision, knowledge: Knowledge, now: datetime
 ) -> tuple[tuple[Outgoing, ...], tuple[JournalEntry, ...]]:
     """Write to every handler where a rule asks to tell them at once, and the line of the journal that says so."""
     settings, verdict, facts = knowledge.settings, decision.verdict, decision.facts
@@ -281,8 +279,8 @@ def _notices(
             verdict=verdict,
             category=knowledge.ruleset.taxonomy.category(verdict.category).en,
             due=_due(arrival, verdict.priority, settings),
-            reporter=reading.sender.email,
-            proven=facts["auth.aligned"] is True,
+            reporter=decision.origin.writer.email,
+            proven=bool(decision.origin.proven_writer),
             forged=facts["auth.forged"] is True,
             message_id=thread.own_id("notice", f"{arrival.id} {recipient}", knowledge.secret, domain),
             sender=settings.reply.sender or decision.mailbox.address,

@@ -55,7 +55,7 @@ def notice(
         verdict: what was decided; `reasons` must find something in it.
         category: its name for people.
         due: when the response clock of the ticket runs out, aware.
-        reporter: address in From of the report, "" where it has none.
+        reporter: address in From of the report, or over a list of our own, of whoever wrote to it; "" for none.
         proven: whether the domain of that address is proven.
         forged: whether that domain disowns the message.
         message_id: ours, bare, from `thread.own_id`.

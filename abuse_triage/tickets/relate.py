@@ -1,6 +1,6 @@
 """Decides whether a message belongs to a ticket that exists: follow-ups, duplicates, and mentions of others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from abuse_triage.model.ticket import Relations, TicketRef
 
@@ -12,7 +12,7 @@ class Relation:
     `joins` is the ticket that it belongs to, None where it opens its own. `reopens` asks to set that ticket back to
     new. `links` are tickets that a new ticket mentions, each once. `reason` is one sentence for the journal, without
     anything that a reporter wrote. `acknowledge` says whether an acknowledgement is due as far as the relation goes:
-    other reasons may still forbid it.
+    other reasons may still forbid it. `admits` says whether whoever wrote becomes a participant of the ticket.
     """
 
     joins: TicketRef | None
@@ -20,6 +20,7 @@ class Relation:
     links: tuple[TicketRef, ...]
     reason: str
     acknowledge: bool
+    admits: bool = True
 
 
 _OF_OURS = {
@@ -69,7 +70,9 @@ def relate(
     if relations.peer is not None:
         return _join(relations.peer, "a proven contact gave it the same number of theirs", automatic=automatic)
     if relations.same_sender is not None:
-        return _join(relations.same_sender, "the same content came from the same sender before", automatic=automatic)
+        joined = _join(relations.same_sender, "the same content came from the same sender before", automatic=automatic)
+        # Nothing proves the envelope sender, and others may know the content: From would be let in with both.
+        return replace(joined, admits=False)
     links: dict[int, TicketRef] = {}
     reasons = []
     known = relations.tagged is not None and _is_participant(sender, relations.tagged)

@@ -220,6 +220,13 @@ def test_over_a_list_of_our_own_whoever_wrote_is_answered(knowledge: Knowledge) 
     assert OutcomeKind.OPENED is decided(knowledge, raw, path=LIST_PATH, relations=tagged)[1].kind
 
 
+def test_the_same_content_makes_nobody_a_participant(knowledge: Knowledge) -> None:
+    """Whoever sends a known report again in its sender's name does not come on the ticket with his own address."""
+    raw = mail(sender="eve@example.net", subject="Phishing")
+    _, outcome = decided(knowledge, raw, relations=Relations(same_sender=TICKET))
+    assert (TICKET.id, ()) == (outcome.joins, outcome.participants)
+
+
 def test_a_list_of_others_is_a_list(knowledge: Knowledge) -> None:
     """The same fields from any other list refuse."""
     raw = mail("List-ID: <news.example.net>", "X-Original-From: maria@example.org", sender="news@example.net")

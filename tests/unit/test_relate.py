@@ -114,6 +114,13 @@ def test_the_same_report_again_joins_without_an_answer() -> None:
     assert (ticket(3), False, ()) == (relation.joins, relation.acknowledge, relation.links)
 
 
+def test_the_same_content_lets_nobody_in() -> None:
+    """Content and envelope sender can be known and forged: whoever stands in From does not come on the ticket."""
+    assert not related(Relations(same_sender=ticket(3))).admits
+    assert related(Relations(answered=ticket(1))).admits
+    assert related().admits
+
+
 def test_another_reporter_is_never_silenced() -> None:
     """The same content from somebody else is a ticket of its own, linked and acknowledged."""
     relation = related(Relations(same_content=ticket(4)), sender=EVE)

@@ -172,6 +172,21 @@ def test_a_notice_says_whether_its_sender_is_proven(
     assert all(said in b" ".join(mail.content.replace(b"=\r\n", b"").split()) for mail in found)
 
 
+def test_a_list_of_our_own_proves_nobody(knowledge: Knowledge) -> None:
+    """Where our own list put its address into From, the notice names who wrote, and that nothing proves it."""
+    reply = knowledge.settings.reply.model_copy(update={"own_lists": ("abuse.lists.example.pt",)})
+    ours = replace(knowledge, settings=knowledge.settings.model_copy(update={"reply": reply}))
+    fields = {"List_Id": "<abuse.lists.example.pt>", "X_Original_From": "x@y.example"}
+    raw = mail("Urgente", "Recebi uma ameaça de morte deste endereço.", **fields)
+    raw = raw.replace(b"somebody@example.org", b"abuse@lists.example.pt")
+    found, _ = notices(decided(raw, ours, checked=Authentication(dmarc="pass", spf="pass")))
+    words = b" ".join(found.content.replace(b"=\r\n", b"").split())
+
+    assert b"y[.]example" in words
+    assert b"is not proven" in words
+    assert not found.proven
+
+
 @pytest.mark.parametrize(
     "raw",
     [
