@@ -463,7 +463,7 @@ def test_mail_that_came_back_is_marked_on_its_ticket(store: Store, before: str) 
     assert line.detail == "mail 1: a delivery report says so: message b1"
 
 
-@pytest.mark.parametrize("outcome", ["sent", "unknown"])
+@pytest.mark.parametrize("outcome", ["sent", "unknown", "give_up", "put_off"])
 def test_result_that_comes_after_the_bounce_changes_nothing(store: Store, outcome: str) -> None:
     """A bounce may be faster than the commit of the sender: the mail stays undeliverable, and nobody stumbles."""
     open_ticket(store)

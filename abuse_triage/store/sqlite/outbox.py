@@ -73,7 +73,9 @@ class Outbox(Connected):
         """Commit that a mail was certainly not taken over and is to be tried again; `error` is cut to 200."""
         with self._db.writing():
             if not self._db.run(_PUT_OFF, moment(next_try), error[:_ANSWER_LENGTH], mail_id):
-                raise _not_in_hand(mail_id)
+                row = self._db.one("SELECT state FROM outbox WHERE id = ?", mail_id)
+                if row is None or row[0] != MailState.UNDELIVERABLE:  # that came back before this was committed
+                    raise _not_in_hand(mail_id)
 
     def give_up(self, mail_id: int, now: datetime, error: str) -> None:
         """Commit that a mail was refused for good or became too old."""
@@ -129,7 +131,7 @@ class Outbox(Connected):
         sent_at = moment(now) if state is MailState.SENT else None
         with self._db.writing():
             row = self._db.one("SELECT state FROM outbox WHERE id = ?", mail_id)
-            if row and row[0] == MailState.UNDELIVERABLE and state in _GONE:
+            if row and row[0] == MailState.UNDELIVERABLE:
                 return  # it came back before this was committed
             if row is None or row[0] not in before:
                 raise _not_in_hand(mail_id)
