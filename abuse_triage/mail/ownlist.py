@@ -5,8 +5,8 @@ forbid others to write in their name (DMARC), such lists put their own address i
 X-Original-From or X-Original-Sender (Google Groups, Sympa), or the return path in X-MailFrom (Mailman 3). Answering to
 that is no answer to Reply-To: Reply-To is where the sender wants answers of people to go, and may name anybody, while
 this is the address that stood in From or in the envelope, copied by a host that the operator has named as its own. A
-stranger can write List-Id and these fields too, and gains nothing that a made-up return path would not give: no
-authentication proves the address, so it draws from the smaller budget.
+stranger can write List-Id and these fields too, and gains one thing over a made-up return path: no SPF speaks against
+the address. Nothing proves it either, so it draws from the smaller budget.
 """
 
 from collections.abc import Sequence

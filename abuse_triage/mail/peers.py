@@ -14,6 +14,8 @@ _TAG = re.compile(
 )
 """A number of RT, OTRS, Znuny, Zammad, osTicket and the like in a subject; every repetition is bounded."""
 _RT_TICKET = re.compile(r"[A-Z][A-Z0-9.|_ -]{0,39} #[0-9]{1,20}", re.IGNORECASE | re.ASCII)
+_NO_TICKETS = frozenset({"as", "asn", "cve", "port"})
+"""What stands in brackets before other numbers; many matters have the same one."""
 _LONGEST_SUBJECT = 1000
 
 
@@ -38,7 +40,8 @@ def their_number(subject: str, headers: Sequence[Header], own_prefix: str) -> st
     """
     own = own_prefix.casefold()
     for found in _TAG.finditer(subject[:_LONGEST_SUBJECT]):
-        if not (found["label"] or "").strip().casefold().startswith(own):
+        label = (found["label"] or "").strip().casefold()
+        if not label.startswith(own) and label not in _NO_TICKETS:
             return found[0][1:-1]
     for header in headers:
         if header.name == "x-rt-ticket" and _RT_TICKET.fullmatch(value := header.value.strip()):

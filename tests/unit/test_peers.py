@@ -47,6 +47,8 @@ def test_a_contact_has_to_be_proven(address: str, proof: Authentication, expecte
         ("[test-csirt #12345] ours by prefix", ""),
         ("[TLP:AMBER] [Fwd] [2026-11-20] report", ""),
         ("[Ticket#12] too short", ""),
+        ("[ASN: 65551] [Port: 3389] open", ""),
+        ("[AS#65551] bots [CERT-Bund#2021010628001547]", "CERT-Bund#2021010628001547"),
         ("[Ticket#123456789012345678901] too long", ""),
         ("[Ticket#\u0661\u0662\u0663] other digits", ""),
         ("[T\u00edcket#12345] other letters", ""),
