@@ -60,7 +60,10 @@ def read(raw: bytes, limits: LimitSettings) -> Reading:
 def keys(
     reading: Reading, arrival: Arrival, knowledge: Knowledge, *, checked: Authentication | None = None
 ) -> RelationKeys:
-    """Name what may connect a message with tickets; ids that we did not sign are left out. `checked` as in `judge`."""
+    """Name what may connect a message with tickets; ids that we did not sign, and forged senders, are left out.
+
+    `checked` as in `judge`.
+    """
     settings = knowledge.settings
     number_format, prefix = settings.tickets.number, settings.team.ticket_prefix
     named = (*reading.in_reply_to, *reversed(reading.references), *reading.returned, reading.message_id)
@@ -68,13 +71,15 @@ def keys(
     ours = (one.lower() for one in named if thread.is_own(one, knowledge.secret))
     subject = thread.ticket_numbers(reading.subject, number_format, prefix)
     address = thread.detail_numbers(arrival.envelope.details, number_format, prefix)
+    who = _origin(reading, knowledge, checked)
     return RelationKeys(
         our_message_ids=tuple(dict.fromkeys(ours)),
         numbers=tuple(dict.fromkeys((*subject, *address))),
         fingerprint=reading.fingerprint,
-        sender=arrival.envelope.sender,
+        # What is forged, and was not answered, must not make a duplicate of what the real sender writes.
+        sender="" if who.proof.forged else arrival.envelope.sender,
         since=arrival.received_at - settings.tickets.duplicate_window,
-        peer=_peer(reading, knowledge, checked),
+        peer=f"{who.contact.name} {who.number}" if who.contact and who.number else "",
     )
 
 
@@ -212,14 +217,6 @@ def _origin(reading: Reading, knowledge: Knowledge, checked: Authentication | No
         canonical=names.canonical,
         organisation=names.organisation,
     )
-
-
-def _peer(reading: Reading, knowledge: Knowledge, checked: Authentication | None) -> str:
-    """Name the number that a contact gave the matter; where nobody is known, nobody has to be proven."""
-    if not knowledge.settings.contact:
-        return ""
-    who = _origin(reading, knowledge, checked)
-    return f"{who.contact.name} {who.number}" if who.contact and who.number else ""
 
 
 def _park(verdict: Verdict, reason: str) -> Verdict:

@@ -153,8 +153,8 @@ class RelationKeys:
     `our_message_ids` are ids whose signature proved that we sent them: from In-Reply-To and References, those that a
     bounce reports as failed, and the message's own id where that is ours. `numbers` are ticket numbers from the
     subject's tag and the plus-address. `peer` is the number that an authenticated contact gave the matter, behind the
-    contact's name, "" for none. `fingerprint` is that of the content, `sender` the envelope sender. `since` is the
-    beginning of the window in which the same content counts as a duplicate.
+    contact's name, "" for none. `fingerprint` is that of the content, `sender` the envelope sender, "" where that
+    is null or forged. `since` is the beginning of the window in which the same content counts as a duplicate.
     """
 
     our_message_ids: tuple[str, ...]

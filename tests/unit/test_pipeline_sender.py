@@ -121,6 +121,14 @@ def test_a_sender_whom_nobody_proves_is_answered_all_the_same(knowledge: Knowled
     assert "nobody" == json.loads(outcome.facts)["authentication"]["by"]
 
 
+def test_a_forged_report_silences_nobody(knowledge: Knowledge) -> None:
+    """What was forged, and not answered, is no duplicate of the same report by whoever is really called so."""
+    forged, _ = decided(knowledge, mail(results="spf=fail smtp.mailfrom=cert.example.org"))
+    real, _ = decided(knowledge, mail(results=PROVEN))
+    assert forged.fingerprint == real.fingerprint
+    assert ("", "ana@cert.example.org") == (forged.sender, real.sender)
+
+
 def test_a_forged_sender_has_a_ticket_and_no_answer(knowledge: Knowledge) -> None:
     """Where SPF fails and nothing aligned holds, the report counts and its alleged sender is left alone."""
     _, outcome = decided(knowledge, mail(results="spf=fail smtp.mailfrom=cert.example.org"))
