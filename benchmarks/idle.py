@@ -1,6 +1,6 @@
 """What a connection costs the intake that says nothing: 1,000 of each kind, against a limit of 20 kB.
 
-Each has greeted; those with TLS have negotiated it. What TLS needs is OpenSSL's and is told beside the limit.
+Each has greeted; those with TLS have negotiated it. What TLS needs for its buffers is told beside the limit.
 """
 
 import argparse
