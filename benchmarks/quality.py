@@ -1,4 +1,4 @@
-"""Who is acknowledged and who is not: four sets of mail through the real daemon, each with its own return paths.
+"""Who is acknowledged and who is not: five sets of mail through the real daemon, each with its own return paths.
 
 `make quality` writes the tables into docs/quality.md. `automatic` and `reports` are sample messages that nobody here
 wrote (ABUSE_TRIAGE_CORPORA); `human` is tests/human, with the address that each answer has to go to.
@@ -224,7 +224,7 @@ def main() -> None:
     """Measure what there is, print the tables, and write them into the document where asked to."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--write", action="store_true", help="write the tables into docs/quality.md")
-    parser.add_argument("sets", nargs="*", default=["automatic", "reports", "human", "second"])
+    parser.add_argument("sets", nargs="*", default=["automatic", "reports", "human", "second", "third"])
     arguments = parser.parse_args()
     corpora = Path(os.environ.get("ABUSE_TRIAGE_CORPORA") or ROOT.parent / "shared" / "corpora")
     if corpora.name == "required":
@@ -233,7 +233,7 @@ def main() -> None:
     for name, table in (("automatic", automatic_table), ("reports", reports_table)):
         if name in arguments.sets and (corpora / name).is_dir():
             tables[name] = table(measure(samples_of(corpora / name)))
-    for name, folder in (("human", HUMAN), ("second", HUMAN / "second")):
+    for name, folder in (("human", HUMAN), ("second", HUMAN / "second"), ("third", HUMAN / "third")):
         if name in arguments.sets:
             samples, contacts = human_samples(folder)
             tables[name] = human_table(measure(samples, reply=OWN_LIST, extra=contacts))

@@ -228,7 +228,7 @@ class BudgetSettings(Section):
     unproven: AllowedRate = Rate(120, timedelta(hours=1))
     """To all others together."""
     notices: AllowedRate = Rate(30, timedelta(hours=1))
-    """Notices to handlers about mail whose sender is not proven, to all handlers together."""
+    """Notices to all handlers together, of mail whose sender is proven and of other mail each."""
     alarm: Annotated[int, Field(ge=1, le=100, strict=True)] = 80
     """Percentage of proven or unproven at which an alarm is given."""
 

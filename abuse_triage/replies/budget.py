@@ -21,9 +21,9 @@ def overall(budget: BudgetSettings) -> tuple[Bucket, Bucket]:
     return _bucket(PROVEN, budget.proven), _bucket(UNPROVEN, budget.unproven)
 
 
-def for_notice(budget: BudgetSettings) -> tuple[Bucket, ...]:
-    """Return the budget of one notice about mail whose sender is not proven."""
-    return (_bucket("notices", budget.notices),)
+def for_notice(budget: BudgetSettings, *, proven: bool) -> tuple[Bucket, ...]:
+    """Return the budget of one notice; those about mail whose sender is proven have one of their own."""
+    return (_bucket("notices" if proven else f"{UNPROVEN}-notices", budget.notices),)
 
 
 def buckets(recipient: str, *, proven: bool, budget: BudgetSettings, freemail: AbstractSet[str]) -> tuple[Bucket, ...]:

@@ -9,7 +9,7 @@ from abuse_triage.model.ticket import MailKind, Outgoing
 from abuse_triage.replies.acknowledgement import both
 from abuse_triage.replies.wording import LANGUAGES, Wording
 
-LISTED = 50
+LISTED = 500
 """Numbers that are written out; of the others it says how many there are."""
 
 

@@ -12,15 +12,12 @@ from abuse_triage.mail.thread import own_id
 from abuse_triage.model.settings import Settings
 from abuse_triage.model.ticket import MailKind
 from abuse_triage.replies.budget import buckets, for_notice, overall
-from abuse_triage.replies.folded import folded
+from abuse_triage.replies.folded import LISTED, folded
 from abuse_triage.replies.wording import Wording
 from abuse_triage.service.failpoints import failpoint
 from abuse_triage.store.interface import Health, MailToSend, Outbox, StoredMail
 
 log = structlog.get_logger()
-
-_FOLDED = 1000
-"""Mails that are folded into one at most; the text lists fewer numbers and says how many more there are."""
 
 
 class Purse(Outbox, Health, Protocol):
@@ -52,9 +49,9 @@ class Allowance:
     def admit(self, due: Sequence[MailToSend], now: datetime) -> list[MailToSend]:
         """Return those of the mails that are due which may leave now, in their order; the others wait or are folded.
 
-        An acknowledgement, and a notice about mail of an unproven sender, is paid for once, before anybody is offered
-        it, in one transaction for all. Where more acknowledgements wait for the same person when one is paid for, they
-        leave together as one new mail; notices only wait.
+        An acknowledgement or notice is paid for once, before anybody is offered it, in one transaction for all. Where
+        more acknowledgements wait for the same person when one is paid for, they leave together as one new mail, as
+        many as that can list; notices only wait.
         """
         unpaid = [held.mail for held in due if _costs(held.mail)]
         if not unpaid:
@@ -66,7 +63,7 @@ class Allowance:
                     mail.id,
                     buckets(mail.recipient, proven=mail.proven, budget=budget, freemail=self._freemail)
                     if mail.kind is MailKind.ACKNOWLEDGEMENT
-                    else for_notice(budget),
+                    else for_notice(budget, proven=mail.proven),
                 )
                 for mail in unpaid
             ],
@@ -92,7 +89,7 @@ class Allowance:
 
         Mail to a person who is proven to have written is not folded with what others may have forged in his name.
         """
-        waiting = self._store.foldable(paid.recipient, _FOLDED, proven=paid.proven)
+        waiting = self._store.foldable(paid.recipient, LISTED - 1, proven=paid.proven)
         if not waiting:
             return False
         together = sorted((paid, *waiting), key=lambda mail: mail.id)
@@ -131,9 +128,7 @@ class Allowance:
 
 
 def _costs(mail: StoredMail) -> bool:
-    """Tell whether a budget has to pay: acknowledgements, and notices that anybody can cause by a forged sender."""
-    costs = mail.kind is MailKind.ACKNOWLEDGEMENT or (mail.kind is MailKind.NOTICE and not mail.proven)
-    return costs and mail.paid_at is None
+    return mail.kind in {MailKind.ACKNOWLEDGEMENT, MailKind.NOTICE} and mail.paid_at is None
 
 
 def _alarm(name: str) -> str:

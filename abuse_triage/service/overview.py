@@ -50,7 +50,9 @@ def digest_input(
     names = taxonomy.parse(name, text).categories
     gauges = {gauge.name: gauge for gauge in store.gauges()}  # before all else: see DigestInput.settled
     undecided = [gauges[name].oldest for name in ("messages received", "messages claimed") if name in gauges]
-    mails = store.mails((MailState.FAILED, MailState.UNKNOWN, MailState.UNDELIVERABLE), _LISTED)
+    lost = store.mails((MailState.FAILED, MailState.UNKNOWN), _LISTED)
+    # Asked for apart, so that bounces, which strangers can cause, hide nothing of ours.
+    mails = lost + store.mails((MailState.UNDELIVERABLE,), _LISTED - len(lost))
     return DigestInput(
         team=settings.team.name,
         timezone=settings.team.timezone,

@@ -272,6 +272,7 @@ def test_several_values_of_one_field_all_count() -> None:
         ("message/feedback-report", (), ("feedback-report", "robot")),
         ("message/rfc822", (), ("report", "robot")),
         ("multipart/mixed", ("message/rfc822", "message/delivery-status"), None),
+        ("multipart/mixed", ("text/plain", "message/delivery-status"), None),
         ("multipart/mixed", ("message/global", "message/delivery-status"), None),
         ("multipart/mixed", ("text/plain", "message/rfc822"), None),
         ("multipart/signed", ("application/pgp-signature",), None),
