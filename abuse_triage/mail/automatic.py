@@ -238,14 +238,16 @@ def _feedback(evidence: _Evidence) -> Refusal | None:
 def _bounce(evidence: _Evidence) -> Refusal | None:
     if evidence.null_sender or "<>" in evidence.fields.get("return-path", ())[:1]:
         return Refusal(code="null-sender", kind="bounce", reason="its envelope sender is empty (RFC 3834 section 2)")
-    reports = evidence.types if evidence.content_type == "multipart/report" else {evidence.content_type}
-    if reports.intersection(_REPORTS) or "report-type=delivery-status" in _declared(evidence):
+    # Victims of bounces that others caused write about them, under the same subjects, and attach some or parts of them.
+    system = not evidence.sender or any(map(is_postmaster, evidence.writers))
+    own = evidence.types if system or evidence.content_type == "multipart/report" else {evidence.content_type}
+    if own.intersection(_REPORTS) or "report-type=delivery-status" in _declared(evidence):
         return Refusal(code="delivery-status", kind="bounce", reason="it is a delivery report (RFC 3464)")
     if "x-failed-recipients" in evidence.fields:
         return Refusal(code="failed-recipients", kind="bounce", reason="it names failed recipients")
-    # Victims of bounces that others caused write about them, under the same subjects, and attach some.
-    about = (evidence.circumstances.points or evidence.embeds) and not any(map(is_postmaster, evidence.writers))
-    if evidence.subject.startswith(phrases.BOUNCE_SUBJECTS) and not about:
+    if evidence.subject.startswith(phrases.BOUNCE_SUBJECTS) and (
+        system or not (evidence.circumstances.points or evidence.embeds)
+    ):
         return Refusal(code="bounce-subject", kind="bounce", reason="its subject is that of a bounce")
     if any(phrase in evidence.beginning for phrase in phrases.BOUNCE_BEGINNINGS):
         return Refusal(code="bounce-text", kind="bounce", reason="it begins like a bounce")

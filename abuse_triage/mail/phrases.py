@@ -33,7 +33,8 @@ BOUNCE_BEGINNINGS = (
     "your message wasn't delivered", "your message was not delivered", "delivery to the following recipient",
     "delivery has failed to these recipients", "the original message was received at",
     "i was unable to deliver your message", "i wasn't able to deliver", "unable to deliver message to the following",
-    "sent <<< rcpt to:<", "this report relates to a message you sent", "a sua mensagem não foi entregue",
+    "sent <<< rcpt to:<", "did not reach the following recipient",
+    "this report relates to a message you sent", "a sua mensagem não foi entregue",
     "a sua mensagem não pôde ser entregue", "não foi possível entregar a sua mensagem",
     "falha na entrega para estes destinatários", "esta é uma mensagem automática de não entrega",
 )  # fmt: skip

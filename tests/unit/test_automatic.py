@@ -389,3 +389,14 @@ def test_the_beginning_of_an_answer(text: str) -> None:
     assert ("reply-subject", "auto-reply") == code(refused(("subject", "Out of office"), text=text, points=True))
     assert None is refused(text=text)
     assert None is refused(ANSWERS, text=text, points=True)
+
+
+@pytest.mark.parametrize("sender", ["", "postmaster@example.pt"])
+def test_a_mail_system_needs_no_standard_form(sender: str) -> None:
+    """Nobody in From, or a postmaster, with a delivery report or the subject of a bounce: a mail system bounced."""
+    parts = ("text/plain", "message/delivery-status")
+    envelope = "ana@example.pt"
+    found = refused(sender=sender, envelope=envelope, content_type="multipart/mixed", part_types=parts)
+    assert ("delivery-status", "bounce") == code(found)
+    found = refused(("subject", "Mail delivery failed"), sender=sender, envelope=envelope, points=True)
+    assert ("bounce-subject", "bounce") == code(found)
