@@ -14,7 +14,7 @@ from abuse_triage.mail.origin import Origin, origin, own_addresses
 from abuse_triage.model.decision import Verdict
 from abuse_triage.model.message import Address, Arrival, Authentication, Place
 from abuse_triage.model.report import Reading
-from abuse_triage.model.settings import LimitSettings
+from abuse_triage.model.settings import LimitSettings, Settings
 from abuse_triage.model.ticket import (
     Outcome,
     RelationKeys,
@@ -65,12 +65,11 @@ def keys(
     `checked` as in `judge`.
     """
     settings = knowledge.settings
-    number_format, prefix = settings.tickets.number, settings.team.ticket_prefix
     named = (*reading.in_reply_to, *reversed(reading.references), *reading.returned, reading.message_id)
     # Mail systems that fold case exist; ours are lower case.
     ours = (one.lower() for one in named if thread.is_own(one, knowledge.secret))
-    subject = thread.ticket_numbers(reading.subject, number_format, prefix)
-    address = thread.detail_numbers(arrival.envelope.details, number_format, prefix)
+    subject = _numbers(reading.subject, settings)
+    address = thread.detail_numbers(arrival.envelope.details, settings.tickets.number, settings.team.ticket_prefix)
     who = _origin(reading, knowledge, checked)
     return RelationKeys(
         our_message_ids=tuple(dict.fromkeys(ours)),
@@ -100,6 +99,7 @@ def judge(
     settings = knowledge.settings
     who = _origin(reading, knowledge, checked)
     mailbox = mailbox_of(settings, arrival)
+    text = reading.report.new_text or reading.report.text
     refusal = automatic.refusal(
         reading.headers,
         reading.content_type,
@@ -107,10 +107,11 @@ def judge(
         arrival.envelope,
         own_addresses=own_addresses(settings),
         part_types=reading.part_types,
-        text=reading.report.new_text or reading.report.text,
+        text=text,
         circumstances=automatic.Circumstances(
             own_message=thread.is_own(reading.message_id, knowledge.secret),
             answers_us=bool(keys.our_message_ids or keys.numbers),
+            quotes_us=bool(_numbers(text, settings)),
             points=points(reading.indicators, [names.organisation(domain) for domain in _domains(reading, arrival)]),
             team=who.team,
             own_list=who.own_list,
@@ -227,3 +228,8 @@ def _domains(reading: Reading, arrival: Arrival) -> tuple[str, ...]:
     """Return the domains of the sender, which stand in whatever comes from there."""
     addresses = (reading.sender.email, arrival.envelope.sender)
     return tuple(address.rpartition("@")[2].lower() for address in addresses)
+
+
+def _numbers(text: str, settings: Settings) -> tuple[str, ...]:
+    """Return the numbers of ours in the beginning of a text."""
+    return thread.ticket_numbers(text, settings.tickets.number, settings.team.ticket_prefix)

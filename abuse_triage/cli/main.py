@@ -20,11 +20,11 @@ COMMANDS = {
     "ingest": ("ingest:ingest", "Take in mail from files, as if it had been sent."),
     "triage": ("triage:triage", "Explain what would become of one message; nothing is stored."),
     "ticket": ("tickets:ticket", "List and show tickets."),
-    "message": ("messages:message", "List, show and retry incoming messages."),
+    "message": ("messages:message", "List and show incoming messages, and send them the way again."),
     "mail": ("mails:mail", "List outgoing mail, and release what may not have arrived."),
     "reply": ("replies:reply", "Show what reporters get."),
     "digest": ("digest:digest", "Show the digest that handlers would get now."),
-    "status": ("status:status", "Count what waits, and since when."),
+    "status": ("status:status", "Count what waits and since when, and what budgets are used."),
     "tour": ("tour:tour", "Run everything in one folder and show each message's way."),
     "version": ("status:version", "Print the versions of the program and of what it stands on."),
 }

@@ -14,7 +14,7 @@ from abuse_triage.store.interface import MessageFilter
 
 @click.group()
 def message() -> None:
-    """List and show incoming messages, and send them the whole way again."""
+    """List and show incoming messages, and send them the way again."""
 
 
 @message.command("list")

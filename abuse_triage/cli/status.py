@@ -18,7 +18,7 @@ from abuse_triage.store.interface import Gauge
 @json_option
 @pass_state
 def status(state: State, as_json: bool) -> None:
-    """Count what waits, and since when, and how much of the budgets for all acknowledgements is used up."""
+    """Count what waits and since when, and what budgets are used."""
     now = datetime.now(UTC)
     with state.store() as (settings, store):
         totals = overall(settings.budget)

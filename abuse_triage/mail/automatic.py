@@ -83,13 +83,14 @@ class Circumstances:
     """What is known about a message besides what it says of itself.
 
     `own_message` says that its Message-ID is ours, `answers_us` that it answers a mail of ours or names a ticket of
-    ours, `points` that it names addresses or domains besides its sender's own, as reports do, `team` that it is from a
-    contact that is a team, proven. `own_list` is the id of the list of our own that it
-    came over, "" for none. `robots` are addresses and domains that are never answered.
+    ours, `quotes_us` that its text begins with a number of ours, `points` that it names addresses or domains besides
+    its sender's own, as reports do, `team` that it is from a contact that is a team, proven. `own_list` is the id of
+    the list of our own that it came over, "" for none. `robots` are addresses and domains that are never answered.
     """
 
     own_message: bool = False
     answers_us: bool = False
+    quotes_us: bool = False
     points: bool = False
     team: bool = False
     own_list: str = ""
@@ -274,8 +275,11 @@ def _words_of_a_reply(evidence: _Evidence) -> Refusal | None:
     """Judge by words alone, which people use too: whoever reports something, or answers nothing, needs both of them."""
     subject = evidence.subject.startswith(phrases.REPLY_SUBJECTS)
     text = any(phrase in evidence.beginning for phrase in phrases.REPLY_BEGINNINGS)
-    answers = "in-reply-to" in evidence.fields or "references" in evidence.fields
-    weak = evidence.circumstances.points or not answers
+    around = evidence.circumstances
+    answers = (
+        "in-reply-to" in evidence.fields or "references" in evidence.fields or around.answers_us or around.quotes_us
+    )
+    weak = around.points or not answers
     if subject and (text or not weak):
         return Refusal(code="reply-subject", kind="auto-reply", reason="its subject is that of an automatic reply")
     if text and not weak:

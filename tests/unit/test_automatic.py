@@ -20,6 +20,7 @@ def refused(
     own_message: bool = False,
     answers_us: bool = False,
     points: bool = False,
+    quotes_us: bool = False,
     team: bool = False,
     own_list: str = "",
     robots: tuple[str, ...] = (),
@@ -39,6 +40,7 @@ def refused(
             own_message=own_message,
             answers_us=answers_us,
             points=points,
+            quotes_us=quotes_us,
             team=team,
             own_list=own_list,
             robots=frozenset(robots),
@@ -378,6 +380,11 @@ def test_the_subject_of_an_answer(subject: str, *, team: bool) -> None:
     """What answers something under the subject of an automatic reply is one, also from a team; a new mail is not."""
     assert ("reply-subject", "auto-reply") == code(refused(("subject", subject), ANSWERS, team=team))
     assert None is refused(("subject", subject))
+
+
+def test_a_responder_that_marks_nothing_but_quotes_us() -> None:
+    """Debian's vacation says neither that it is a machine nor what it answers; here it tells our own subject."""
+    assert ("reply-subject", "auto-reply") == code(refused(("subject", "away from my mail"), quotes_us=True))
 
 
 @pytest.mark.parametrize(
