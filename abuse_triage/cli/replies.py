@@ -129,7 +129,7 @@ def _of_ticket(settings: Settings, store: Store, found: TicketFile) -> bytes:
         say(f"mail {mail_id} to {answer.recipient}: {answer.state}")
         return store.content(mail_id)
     ticket, report = found.ticket, found.reports[0]
-    say(f"not acknowledged: {store.message(report.message_id)[0].refused}. It would be answered now like this:")
+    say(f"not acknowledged: {store.message(report.message_id)[0].refused}. If it were answered, the mail would be:")
     kept = json.loads(report.facts)
     return _answer(
         settings,

@@ -19,6 +19,9 @@ def problems(settings: Settings, path: Path) -> list[str]:
     """
     found = _identity(settings) + _secret(settings.reply.secret_file) + _store(settings.store.path)
     found += certificate_problems(settings.smtp)
+    for address in settings.lmtp.listen:
+        if address.startswith("/"):
+            found += _folder("lmtp.listen", Path(address).parent)
     if not settings.outbox.smarthost:
         found += _folder("outbox.folder", settings.outbox.folder)
     if path.exists() and path.stat().st_mode & stat.S_IWOTH:

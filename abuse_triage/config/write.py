@@ -10,7 +10,7 @@ from abuse_triage.model.section import Section
 from abuse_triage.model.settings import Settings
 
 if TYPE_CHECKING:
-    from tomlkit.items import Table
+    from tomlkit.items import AoT, Table
 
 _TOP = (
     "Configuration of abuse-triage. Relative paths start at this file's folder.",
@@ -86,7 +86,8 @@ def _fill(container: Any, section: Section, *, comments: bool) -> None:
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         if _is_for_tables(field.annotation, value):
-            tables.append((name, value))  # none of them: as a plain key, it would forbid to add a table of that name
+            if value:  # none of them is not written: as a plain key it would forbid to add a table of that name
+                tables.append((name, value))
             continue
         if comments:
             container.add(tomlkit.comment(str(field.description)))
@@ -102,11 +103,7 @@ def _fill(container: Any, section: Section, *, comments: bool) -> None:
         elif isinstance(value, Section):
             container.add(name, _table(value, comments=comments))
         else:
-            array = tomlkit.aot()
-            for index, item in enumerate(value):
-                # Explained once is enough: in the first of several.
-                array.append(_table(item, comments=comments and index == 0))
-            container.add(name, array)
+            container.add(name, _tables(value, comments=comments))
 
 
 def _is_for_tables(annotation: object, value: object) -> bool:
@@ -121,6 +118,16 @@ def _types(annotation: object) -> Iterator[object]:
     inside = get_args(annotation)
     for one in inside or (annotation,):
         yield from _types(one) if inside else (one,)
+
+
+def _tables(sections: Sequence[Section], *, comments: bool) -> "AoT":
+    """Write several; explained once is enough, in the first."""
+    import tomlkit  # noqa: PLC0415 -- see render
+
+    array = tomlkit.aot()
+    for index, section in enumerate(sections):
+        array.append(_table(section, comments=comments and index == 0))
+    return array
 
 
 def _table(section: Section, *, comments: bool) -> "Table":

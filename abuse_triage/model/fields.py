@@ -149,9 +149,11 @@ def _listen_or_socket(value: str) -> str:
 
 
 def _rate(value: object) -> object:
+    if isinstance(value, Rate):
+        return value
     match = _RATE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        return value
+        raise ValueError('write how many in how long as a string like "10/1h" or "3/1d"')
     return Rate(int(match[1]), _duration_limits(int(match[2]) * _UNITS[match[3]]))
 
 

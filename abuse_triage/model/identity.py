@@ -103,7 +103,7 @@ class Contact(Section):
     name: PrintableLine
     """Who it is."""
     kind: Literal["team", "robot"] = "team"
-    """"team" is acknowledged once for each number of theirs, if authenticated; "robot" never."""
+    """"team", where it is proven, is acknowledged once for each number of theirs; "robot" never."""
     addresses: tuple[Annotated[MailAddress, AfterValidator(str.lower)], ...] = ()
     """Addresses that it writes from."""
     domains: tuple[ZoneName, ...] = ()

@@ -129,6 +129,8 @@ def _cannot(channel: Channel, address: str, error: OSError) -> TemporaryError:
             advice = f"Stop what listens there, or change {key}."
         case errno.EEXIST:
             advice = f"Remove it, or change {key}."
+        case errno.ENOENT:
+            advice = f"Make the folder {Path(address).parent}, or change {key}."
         case _ if address.startswith("/"):
             advice = f"Make the folder {Path(address).parent} writable for this user, who is in its group."
         case _:

@@ -489,3 +489,14 @@ def test_the_configuration_folder_may_be_copied(tmp_path: Path) -> None:
     shutil.copytree(path.parent, tmp_path / "moved")
 
     assert tmp_path / "moved" / "outbox" == config.load(tmp_path / "moved" / "config.toml").outbox.folder
+
+
+def test_tables_can_be_added_to_what_init_writes(tmp_path: Path) -> None:
+    """A configuration that has no contacts, networks or name servers yet leaves room for them at its end."""
+    text = config.render(config.neutral(domains=["alfa.pt"], incidents="abuse@alfa.pt", enquiries=""))
+    text += '\n[[contact]]\nname = "CERT"\ndomains = ["cert.example.org"]\n'
+    text += '\n[[scope.name_server]]\nname = "ns.alfa.pt"\naddresses = ["192.0.2.53"]\n'
+    path = tmp_path / "config.toml"
+    path.write_text(text, "utf-8")
+    settings = config.load(path)
+    assert ("CERT", "ns.alfa.pt") == (settings.contact[0].name, settings.scope.name_server[0].name)
