@@ -18,7 +18,7 @@ from pathlib import Path
 
 import dovecot
 import postfix
-from served import Served, free_port, intake
+from served import Served, intake
 
 SESSIONS = (1, 10, 50)
 OURS = ("SMTP", "LMTP", "LMTP, socket")
@@ -124,13 +124,12 @@ class Run:
 
     def postfix(self, count: int) -> None:
         """Measure Postfix."""
-        folder, port = self.folder / "postfix", free_port()
-        with postfix.running(folder, port):
-            _send([f"127.0.0.1:{port}"], self.mail, _WARM, self.sessions)
-            rate = _send([f"127.0.0.1:{port}"], self.mail, count, self.sessions)
-            _expect(count + _WARM, postfix.held(folder))
+        with postfix.holding(self.folder) as peer:
+            where = [f"127.0.0.1:{peer.port}"]
+            _send(where, self.mail, _WARM, self.sessions)
+            rate = _send(where, self.mail, count, self.sessions)
+            _expect(count + _WARM, postfix.held(peer))
         self.figures.add("Postfix", self.sessions, rate)
-        postfix.discard(folder)
 
     def dovecot(self, count: int) -> None:
         """Measure Dovecot."""

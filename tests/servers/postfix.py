@@ -65,12 +65,15 @@ def why_not() -> str:
 class Postfix:
     """Postfix with everything below a temporary folder of its own, `folder`; a context manager.
 
-    Its processes run as another user, who may not enter the folders of pytest. `tables` are files of the configuration
-    folder by name, each made a hash table as well; "{config}" in `main`, and in the tables, is that folder.
+    Its processes run as another user, who may not enter the folders of pytest. `parent` is where that folder is made,
+    by default where temporary files are. `tables` are files of the configuration folder by name, each made a hash table
+    as well; "{config}" in `main`, and in the tables, is that folder. Later lines of `main` win.
     """
 
-    def __init__(self, *, main: str = "", master: str = "", tables: dict[str, str] | None = None) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="postfix-"))
+    def __init__(
+        self, *, main: str = "", master: str = "", tables: dict[str, str] | None = None, parent: Path | None = None
+    ) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="postfix-", dir=parent))
         self.port = free_port()
         self.config = self.folder / "config"
         self._main, self._master, self._tables = main, master, tables or {}
