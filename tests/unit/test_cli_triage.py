@@ -116,8 +116,8 @@ def test_who_wrote_is_explained(tmp_path: Path) -> None:
     """What is proven, by whose word, which contact that is, and why the answer goes where it goes."""
     csirt = install(tmp_path)
     text = csirt.path.read_text("utf-8").replace('authserv_id = ""', 'authserv_id = "mx.example.pt"')
-    contact = 'contact = [{name = "CERT", domains = ["example.org"]}]'
-    csirt.path.write_text(text.replace("contact = []", contact), "utf-8")
+    contact = '\n[[contact]]\nname = "CERT"\ndomains = ["example.org"]\n'
+    csirt.path.write_text(text + contact, "utf-8")
     raw = PHISHING.replace(b"Subject: ", b"Subject: [CERT #12345] ")
     proven = b"Authentication-Results: mx.example.pt; dkim=pass header.d=example.org\n" + raw
     forged = b"Authentication-Results: mx.example.pt; spf=fail smtp.mailfrom=example.org\n" + raw
