@@ -41,3 +41,7 @@ class TemporaryError(TriageError):
     """Ours: disk, database or a peer does not answer now; the same again later may work (exit code 75, EX_TEMPFAIL)."""
 
     exit_code = 75
+
+
+class AddressError(TemporaryError):
+    """Ours: an address to listen on is taken or cannot be had (exit code 75: whoever has it may give it back)."""

@@ -2,8 +2,8 @@
 
 The first argument is the folder, the second the role. The file ROLE.plan has one word for each life; the last one holds
 for all that follow: "work" until stopped, "die" at once, "die-on" a message, "die-idle", "misconfigured", "late" (wrong
-configuration after being ready), "long" (a status line without end, then work), "deaf" (does not stop), "memory" (says
-how memory is allocated, then work).
+configuration after being ready), "no-address", "lost-address" (the same after being ready), "long" (a status line
+without end, then work), "deaf" (does not stop), "memory" (says how memory is allocated, then work).
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from abuse_triage.service import lifeline
 
 
-def main() -> None:  # noqa: C901 -- a list of lives
+def main() -> None:  # noqa: C901, PLR0912 -- a list of lives
     """Live one life."""
     folder, role, *given = sys.argv[1:]
     diary = Path(folder, "diary")
@@ -38,6 +38,11 @@ def main() -> None:  # noqa: C901 -- a list of lives
             lifeline.tell("ready")
             time.sleep(0.3)
             os._exit(78)
+        case "no-address" | "lost-address":
+            if word == "lost-address":
+                lifeline.tell("ready")
+            lifeline.tell("no-address")
+            os._exit(75)
         case "die-on":
             for line in ("claim L1", "on M1", "on M2"):
                 lifeline.tell(line)

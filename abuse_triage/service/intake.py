@@ -41,7 +41,7 @@ async def run_intake(
 ) -> None:
     """Serve all listen addresses until `stop`; `ready` is called when they are bound and the store is open.
 
-    The store is opened, used and closed in a thread of its own. Raises `TemporaryError` where an address cannot be
+    The store is opened, used and closed in a thread of its own. Raises `AddressError` where an address cannot be
     bound, `ConfigError` where the certificate cannot be used, and what `open_inbox` raises. At the end messages on
     their way have ten seconds to arrive.
     """

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from abuse_triage.errors import TemporaryError
+from abuse_triage.errors import AddressError
 from abuse_triage.model.fields import host_port
 from abuse_triage.model.message import Channel
 
@@ -37,7 +37,7 @@ async def listening(channel: Channel, address: str, sessions: Sessions, mode: st
     """Listen on "127.0.0.1:25" or on the absolute path of a unix socket while the block runs.
 
     A socket file gets `mode` (octal digits) and the group of its folder, and is removed at the end. Raises
-    `TemporaryError` with advice where the address cannot be had.
+    `AddressError` with advice where the address cannot be had.
     """
     give_up = asyncio.get_running_loop().time() + _BIND_SECONDS
     while True:
@@ -122,11 +122,12 @@ def _remove_stale(path: Path) -> None:
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
-def _cannot(channel: Channel, address: str, error: OSError) -> TemporaryError:
+def _cannot(channel: Channel, address: str, error: OSError) -> AddressError:
     key = f"{channel.value}.listen"
     match error.errno:
         case errno.EADDRINUSE | errno.EWOULDBLOCK:
-            advice = f"Stop what listens there, or change {key}."
+            look = "ss -lxp" if address.startswith("/") else "ss -ltnp"
+            advice = f"`{look}` shows, to root, who listens there: stop that, or change {key}."
         case errno.EEXIST:
             advice = f"Remove it, or change {key}."
         case errno.ENOENT:
@@ -135,4 +136,4 @@ def _cannot(channel: Channel, address: str, error: OSError) -> TemporaryError:
             advice = f"Make the folder {Path(address).parent} writable for this user, who is in its group."
         case _:
             advice = f"Change {key}, or give this user the right to listen there."
-    return TemporaryError(f"cannot listen on {address}: {os.strerror(error.errno or 0)}", advice=advice)
+    return AddressError(f"cannot listen on {address}: {os.strerror(error.errno or 0)}", advice=advice)

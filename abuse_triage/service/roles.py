@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from abuse_triage import config, logs
-from abuse_triage.errors import TemporaryError, TriageError
+from abuse_triage.errors import AddressError, TemporaryError, TriageError
 from abuse_triage.model.message import Arrival, Authentication
 from abuse_triage.model.settings import Settings
 from abuse_triage.service import lifeline, wire
@@ -57,6 +57,8 @@ def main() -> None:
                 _scheduler(settings)
     except TriageError as error:
         log.critical("role-failed", error=str(error), advice=error.advice)
+        if isinstance(error, AddressError):
+            lifeline.tell("no-address")
         sys.exit(error.exit_code)
     except Exception as error:  # the log shows where, but no words, which may be a message's
         log.exception("role-crashed", error=type(error).__name__)

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import structlog
 
-from abuse_triage.errors import ConfigError
+from abuse_triage.errors import ConfigError, TemporaryError
 from abuse_triage.model.settings import Settings
 from abuse_triage.service import wire
 
@@ -51,6 +51,7 @@ class _Child:
     process: asyncio.subprocess.Process | None = None
     claim: str = ""
     message: str = ""
+    no_address: bool = False
     pause: float = _FIRST_PAUSE
 
     @property
@@ -58,7 +59,7 @@ class _Child:
         return f"{self.role}-{self.index}" if self.role is Role.TRIAGE else str(self.role)
 
     def hear(self, line: str) -> None:
-        """Take one status line: "ready", "claim LEASE", "on MESSAGE" or "idle"."""
+        """Take one status line: "ready", "claim LEASE", "on MESSAGE", "idle" or "no-address"."""
         word, _, rest = line.partition(" ")
         if word == "claim":
             self.claim, self.message = rest, ""
@@ -66,6 +67,8 @@ class _Child:
             self.message = rest
         elif word == "idle":
             self.claim = self.message = ""
+        elif word == "no-address":
+            self.no_address = True
 
 
 class Supervisor:
@@ -86,12 +89,14 @@ class Supervisor:
         self._unready = {child.name for child in self._children}
         self._on_ready = on_ready
         self._misconfigured: list[str] = []
+        self._without_address = ""
 
     async def run(self) -> None:
         """Keep everything running until SIGTERM or SIGINT, then stop in order: intake first, so that queues drain.
 
         Raises `ConfigError`, after the same stop, where a process finds its configuration wrong before all are ready.
-        Once they were, wrong rules or files let no more than the process wait that needs them.
+        Once they were, wrong rules or files let no more than the process wait that needs them. Raises `TemporaryError`
+        where the intake cannot have an address and never had it; an intake that had it once tries again and again.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -109,6 +114,11 @@ class Supervisor:
                 tuple(f"{name}: the configuration is wrong" for name in self._misconfigured),
                 advice='The line "role-failed" in the log says what.',
             )
+        if self._without_address:
+            raise TemporaryError(
+                f"{self._without_address}: cannot listen",
+                advice='The line "role-failed" in the log says on which address, and how to see who listens there.',
+            )
 
     async def _keep(self, child: _Child) -> None:
         """Run one process again and again; the pause grows while it keeps dying young."""
@@ -120,6 +130,9 @@ class Supervisor:
                 code = -(error.errno or 0)
             if code == ConfigError.exit_code and self._unready:
                 self._misconfigured.append(child.name)
+                self._stop.set()
+            if child.no_address and child.name in self._unready:
+                self._without_address = child.name
                 self._stop.set()
             if self._stop.is_set():
                 return
@@ -187,7 +200,7 @@ async def _line(stream: asyncio.StreamReader) -> bytes:
 def serve(
     settings: Settings, roles: Sequence[Role] = tuple(Role), *, on_ready: Callable[[], None] | None = None
 ) -> None:
-    """Run the daemon in the foreground until it is told to stop; raises `ConfigError` as `Supervisor.run` does."""
+    """Run the daemon in the foreground until it is told to stop; raises what `Supervisor.run` does."""
 
     async def main() -> None:
         await Supervisor(settings, roles, on_ready=on_ready).run()

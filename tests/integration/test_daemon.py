@@ -4,6 +4,7 @@ import email
 import os
 import signal
 import smtplib
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from daemon import Daemon, report
+from daemon import Daemon, report, write_config
 
 from abuse_triage.model.ticket import MailState, MessageState, OutcomeKind, TicketState
 from abuse_triage.store.interface import MessageFilter, TicketFilter
@@ -68,6 +69,19 @@ def test_a_report_from_swaks_is_a_ticket_and_an_acknowledgement(daemon: Daemon) 
     assert ticket.number in acknowledgement["Subject"]
     assert ticket.number in acknowledgement.get_content()
     assert "banco" not in acknowledgement.as_string()
+
+
+def test_a_daemon_whose_port_is_taken_ends_and_says_so(tmp_path: Path) -> None:
+    """It ends with code 75, and names the address and the command that shows who listens there."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        path = write_config(tmp_path, port=port)
+        command = (sys.executable, "-m", "abuse_triage", "serve", "--config", str(path))
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert 75 == ended.returncode
+    assert 1 == ended.stderr.count(f"cannot listen on 127.0.0.1:{port}: Address already in use")
+    assert "ss -ltnp" in ended.stderr
+    assert "abuse-triage: intake: cannot listen" in ended.stderr
 
 
 def test_an_answer_to_the_acknowledgement_joins_its_ticket(daemon: Daemon) -> None:

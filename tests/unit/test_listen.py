@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from abuse_triage.errors import TemporaryError
+from abuse_triage.errors import AddressError
 from abuse_triage.model.message import Channel
 from abuse_triage.service import listen
 from abuse_triage.service.listen import listening
@@ -112,11 +112,24 @@ async def test_living_socket(tmp_path: Path) -> None:
     """A socket that somebody answers on stays as it is; the error names it and says what to do."""
     path = tmp_path / "lmtp"
     async with listening(Channel.LMTP, str(path), Hello):
-        with pytest.raises(TemporaryError, match=f"cannot listen on {path}: Address already in use") as error:
+        with pytest.raises(AddressError, match=f"cannot listen on {path}: Address already in use") as error:
             async with listening(Channel.LMTP, str(path), Hello):
                 pass
         assert b"hello" == await greeting(path)
-    assert "Stop what listens there, or change lmtp.listen." == error.value.advice
+    advice = "`ss -lxp` shows, to root, who listens there: stop that, or change lmtp.listen."
+    assert advice == error.value.advice
+
+
+@pytest.mark.usefixtures("short_patience")
+async def test_port_that_is_taken() -> None:
+    """A port on which somebody listens is named, with the command that shows who that is."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(AddressError, match=f"cannot listen on {address}: Address already in use") as error:
+            async with listening(Channel.SMTP, address, Hello):
+                pass
+    advice = "`ss -ltnp` shows, to root, who listens there: stop that, or change smtp.listen."
+    assert advice == error.value.advice
 
 
 @pytest.mark.usefixtures("short_patience")
@@ -127,7 +140,7 @@ async def test_busy_socket(tmp_path: Path) -> None:
         listener.bind(str(path))
         listener.listen(0)
         waiting.connect(str(path))
-        with pytest.raises(TemporaryError, match="temporarily unavailable"):
+        with pytest.raises(AddressError, match="temporarily unavailable"):
             async with listening(Channel.LMTP, str(path), Hello):
                 pass
     assert path.is_socket()
@@ -165,7 +178,7 @@ async def test_file_in_the_way(tmp_path: Path) -> None:
     """What is no socket is never removed."""
     path = tmp_path / "lmtp"
     path.write_text("precious")
-    with pytest.raises(TemporaryError, match="File exists") as error:
+    with pytest.raises(AddressError, match="File exists") as error:
         async with listening(Channel.LMTP, str(path), Hello):
             pass
     assert "precious" == path.read_text()
@@ -175,7 +188,7 @@ async def test_file_in_the_way(tmp_path: Path) -> None:
 async def test_folder_that_is_missing(tmp_path: Path) -> None:
     """Without its folder there is no socket, and the error says which folder."""
     path = tmp_path / "run" / "lmtp"
-    with pytest.raises(TemporaryError, match=f"cannot listen on {path}: No such file or directory") as error:
+    with pytest.raises(AddressError, match=f"cannot listen on {path}: No such file or directory") as error:
         async with listening(Channel.LMTP, str(path), Hello):
             pass
     assert str(path.parent) in error.value.advice
@@ -185,14 +198,14 @@ async def test_folder_that_is_missing(tmp_path: Path) -> None:
 async def test_folder_without_rights(tmp_path: Path) -> None:
     """In a folder that this user may not write there is no socket."""
     os.chmod(tmp_path, 0o500)  # noqa: PTH101 - a Path's method may not be called here
-    with pytest.raises(TemporaryError, match="Permission denied"):
+    with pytest.raises(AddressError, match="Permission denied"):
         async with listening(Channel.LMTP, str(tmp_path / "lmtp"), Hello):
             pass
 
 
 async def test_address_of_somebody_else() -> None:
     """An address that this machine does not have is named."""
-    with pytest.raises(TemporaryError, match=r"cannot listen on 192\.0\.2\.1:2525: ") as error:
+    with pytest.raises(AddressError, match=r"cannot listen on 192\.0\.2\.1:2525: ") as error:
         async with listening(Channel.SMTP, "192.0.2.1:2525", Hello):
             pass
     assert "smtp.listen" in error.value.advice

@@ -14,7 +14,7 @@ from daemon import write_config
 from structlog.testing import capture_logs
 
 from abuse_triage import config
-from abuse_triage.errors import ConfigError
+from abuse_triage.errors import ConfigError, TemporaryError
 from abuse_triage.service import supervisor
 from abuse_triage.service.supervisor import Role, Supervisor, serve
 
@@ -188,6 +188,24 @@ def test_wrong_configuration_later_stops_only_who_needs_it(stage: Stage) -> None
     stage.play(lambda: stage.diary().count("triage begins") == 2, roles=(Role.INTAKE, Role.TRIAGE))
     assert [78] == [line["code"] for line in stage.events("process-died")]
     assert 1 == stage.diary().count("intake begins")
+
+
+def test_an_address_that_was_never_had_stops_everything(stage: Stage) -> None:
+    """A daemon that cannot listen ends with code 75 at its start, and says where to look."""
+    stage.plan(intake="no-address")
+    with pytest.raises(TemporaryError, match="intake: cannot listen") as caught:
+        stage.play(lambda: False)
+    assert '"role-failed"' in caught.value.advice
+    assert (75, 1) == (caught.value.exit_code, stage.diary().count("intake begins"))
+    assert 0 == stage.ready
+
+
+def test_an_address_that_was_had_is_tried_for_again(stage: Stage) -> None:
+    """An intake that listened once and comes back to an address that is taken is started until it has it."""
+    stage.plan(intake="lost-address no-address no-address work")
+    stage.play(lambda: stage.diary().count("intake begins") == 4, roles=(Role.INTAKE,))
+    assert [75, 75, 75] == [line["code"] for line in stage.events("process-died")]
+    assert "intake stops Test CSIRT" in stage.diary()
 
 
 def test_no_room_for_a_process_is_waited_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
