@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from abuse_triage.model.decision import Tlp
 from abuse_triage.model.message import Address, Header, Place
+from abuse_triage.model.openpgp import Headers, Layer
 
 SCHEMA = 1
 """Version of the JSON shape of a stored `Reading`; raised with every change that old rows do not follow."""
@@ -103,7 +104,10 @@ class Reading:
     `fingerprint` is a hash of subject, text and attachments, equal for the same content sent twice. `omitted` counts
     the indicators beyond the limit. `part_types` are the content types of its own parts in order, without those of
     embedded messages. `returned` are the Message-IDs of the mails that a delivery report (RFC 3464) says failed for
-    good, bare, at most 10. `readable` is False where decoding gave up and only the raw message is left.
+    good, bare, at most 10. `readable` is False where decoding gave up and only the raw message is left. `layers` are
+    the pieces of OpenPGP in it, at most 10: one that is the whole message, or those that lie deeper. `keys` are the
+    OpenPGP certificates that were attached, at most 4, as they came. `protected` is what protected headers say of the
+    others, `only_sender` whether From holds exactly one address.
     """
 
     headers: tuple[Header, ...]
@@ -121,6 +125,10 @@ class Reading:
     fingerprint: str
     part_types: tuple[str, ...] = ()
     returned: tuple[str, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    keys: tuple[bytes, ...] = ()
+    protected: Headers = Headers.NONE
+    only_sender: bool = True
     omitted: int = 0
     readable: bool = True
     defects: tuple[str, ...] = ()

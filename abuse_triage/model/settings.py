@@ -233,6 +233,44 @@ class BudgetSettings(Section):
     """Percentage of proven or unproven at which an alarm is given."""
 
 
+class OpenPgpSettings(Section):
+    """Encrypted and signed mail; team.openpgp_fingerprint names the key that reporters are told to use."""
+
+    secret_key: OptionalPath = None
+    """File with the team's secret keys, as `key generate` or `key import-secret` writes it; "" for none."""
+    passphrase: OptionalPath = None
+    """File with their passphrase, one line; "" looks for the systemd credential openpgp-passphrase, then for none."""
+    runtime: OptionalPath = None
+    """Folder in memory for key rings in use; "" for systemd's RuntimeDirectory, else $XDG_RUNTIME_DIR or /dev/shm."""
+    sign: Flag = True
+    """true signs what we send with the advertised key."""
+    timeout: Duration = timedelta(seconds=20)
+    """Longest time for one message."""
+    cpu: Duration = timedelta(seconds=10)
+    """Most CPU time for one message."""
+    memory: Size = 512_000_000
+    """Memory of gpg for one message."""
+    max_output: Size = 50_000_000
+    """Largest plaintext."""
+    max_recipients: Count = 32
+    """Keys that one message may be encrypted to."""
+    max_key: Size = 64_000
+    """Largest certificate of somebody else."""
+    max_offered: Count = 1000
+    """Certificates that came with reports and are kept; the oldest make room."""
+    freshness: Duration = timedelta(days=7)
+    """Most time between a signature and the Date of its message for it to count as verified."""
+    answer_delay: Duration = timedelta(seconds=60)
+    """Encrypted reports are acknowledged so long after they arrived, whether they could be opened or not."""
+
+    @field_validator("answer_delay")
+    @classmethod
+    def _hides_the_work(cls, value: timedelta, info: ValidationInfo) -> timedelta:
+        if value <= info.data.get("timeout", timedelta(0)):
+            raise ValueError("should be longer than openpgp.timeout, or it tells whether something could be opened")
+        return value
+
+
 class OutboxSettings(Section):
     """How mail leaves."""
 
@@ -293,6 +331,7 @@ class Settings(Section):
     tickets: TicketSettings = TicketSettings()
     reply: ReplySettings = ReplySettings()
     budget: BudgetSettings = BudgetSettings()
+    openpgp: OpenPgpSettings = OpenPgpSettings()
     outbox: OutboxSettings = OutboxSettings()
     digest: DigestSettings = DigestSettings()
     log: LogSettings = LogSettings()

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from abuse_triage.model.decision import Priority, TicketKind, Tlp, Verdict
+from abuse_triage.model.openpgp import Certificate
 from abuse_triage.model.report import Scope
 
 NUMBER_PLACEHOLDER = "@TICKET-NUMBER-PENDING@"
@@ -131,6 +132,8 @@ class Outgoing:
     store). `recipient` is one bare address. `content` is the whole mail as bytes, with `NUMBER_PLACEHOLDER` where the
     number goes. `proven` says whether its recipient is proven to have written, which decides the budget it draws from.
     `answers` is the Message-ID that it answers, `language` the one it begins with: both are needed to fold it.
+    `encrypt_to` is the fingerprint of the recipient's key that it is encrypted to on its way out, "" for none; its text
+    stays free of content all the same. `not_before` is when it may leave at the earliest, None for at once.
     """
 
     kind: MailKind
@@ -140,6 +143,8 @@ class Outgoing:
     proven: bool = False
     answers: str = ""
     language: str = ""
+    encrypt_to: str = ""
+    not_before: datetime | None = None
 
     def numbered(self, number: str) -> bytes:
         """Return the mail with the ticket's number in place; `number` is printable ASCII."""
@@ -214,6 +219,8 @@ class Outcome:
     `facts` and `verdict` are stored as they are. `keys` and `assumed` are the relations that the decision was made on:
     where the store finds others inside the transaction, it writes nothing and says "stale". `undeliverable` are the
     Message-IDs of mails of ours that this message reports as not delivered: they are marked, and their tickets say so.
+    `signature_id` is remembered as seen in this message; `offered` are certificates that came with it, kept apart from
+    those of the operator.
     """
 
     message_id: str
@@ -236,3 +243,5 @@ class Outcome:
     participants: tuple[str, ...] = ()
     refused: str = ""
     undeliverable: tuple[str, ...] = ()
+    signature_id: str = ""
+    offered: tuple[Certificate, ...] = ()

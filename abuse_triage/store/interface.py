@@ -27,6 +27,7 @@ from abuse_triage.model.ticket import (
     TicketRef,
     TicketState,
 )
+from abuse_triage.store.keys import Keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +137,7 @@ class StoredMail:
     held_at: datetime | None = None
     paid_at: datetime | None = None
     folded_into: int | None = None
+    encrypt_to: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,5 +371,5 @@ class Health(Protocol):
         """Let go of the engine."""
 
 
-class Store(Inbox, Tickets, Outbox, Health, Protocol):
+class Store(Inbox, Tickets, Outbox, Keys, Health, Protocol):
     """All of it, as one engine implements it."""
