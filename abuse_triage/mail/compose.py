@@ -5,6 +5,7 @@ encode the placeholder of the ticket's number, which the store replaces in the f
 """
 
 import re
+import unicodedata
 from base64 import b64encode
 from binascii import b2a_qp
 from collections.abc import Iterator, Sequence
@@ -12,12 +13,16 @@ from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
 
+import idna
+
 from abuse_triage.model.ticket import NUMBER_PLACEHOLDER, MailKind
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]+")
 """C0, C1, line and paragraph separators, and what turns the direction of writing."""
 _CONTROL_BUT_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]+")
-_DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~\\x80-\U0010ffff-]+"
+_DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+"""With UTF-8, as RFC 6531 section 3.3 extends it; what cannot be printed was refused before."""
 _DOMAIN = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[A-Za-z0-9:.]{1,60}\]")
 _BARE_ID = re.compile(r"[!-;=?A-Z\[\]^-~]{1,200}@[!-;=?A-Z\[\]^-~]{1,200}")
 """A Message-ID without angle brackets, blanks and backslashes, both sides printable ASCII."""
@@ -25,6 +30,8 @@ _PLAIN_WORD = re.compile(r"[!-~]{1,200}")
 
 _FOLD = "\r\n "
 """Between two lines of one field (RFC 5322 section 2.2.3)."""
+_LONGEST_PATH = 254
+"""Octets of an address that fit between the angle brackets of a path (RFC 5321 section 4.5.3.1.3)."""
 _MAX_VALUE = 300
 _MAX_COLUMNS = 76
 _WORD_BYTES = 42
@@ -62,7 +69,8 @@ def compose(
         message_id: ours, bare, else `ValueError`. Its domain is the value of X-Abuse-Triage-Loop.
         sender_name: display name in From, "" for none.
         sender: bare address in From.
-        recipient: bare address, one; where `written_address` cannot write one of both, `ValueError` is raised.
+        recipient: bare address, one; where `written_address` cannot write one of both, `ValueError` is raised. UTF-8
+            in its local part stands in To as it is, and makes the mail an internationalised one (RFC 6532).
         subject: one line; words that are not ASCII become encoded-words (RFC 2047).
         body: lines that end in a line feed.
         date: aware.
@@ -92,24 +100,37 @@ def compose(
         "Content-Transfer-Encoding: quoted-printable\r\n"
         "\r\n"
     )
-    return head.encode("ascii") + _quoted_printable(body)
+    return head.encode("utf-8") + _quoted_printable(body)
 
 
 def written_address(email: str) -> str:
     """Write a bare address as headers and SMTP commands take it (RFC 5321 section 4.1.2), without angle brackets.
 
-    The local part is quoted where it has to be. "" where the address cannot be written in ASCII without control
-    characters, or is longer than the 254 octets that fit a path: nothing can be sent to it.
+    The local part is quoted where it has to be; with UTF-8 in it only servers with SMTPUTF8 take it (RFC 6531). The
+    domain is written in ASCII. "" where the address has control characters, is longer than the 254 octets that fit a
+    path, or has letters outside of ASCII in a form that is not the only one (NFC, IDNA 2008): nothing is sent to it,
+    for every form would have budgets of its own.
     """
     local, _, domain = email.rpartition("@")
-    if not local or len(email) > 254 or not email.isascii() or not email.isprintable():
+    if not local or not email.isprintable() or not unicodedata.is_normalized("NFC", email):
         return ""
+    if not domain.isascii():
+        domain = _in_ascii(domain)
     if not _DOMAIN.fullmatch(domain):
         return ""
-    if _DOT_ATOM.fullmatch(local):
-        return email
-    quoted = local.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{quoted}"@{domain}'
+    if not _DOT_ATOM.fullmatch(local):
+        quoted = local.replace("\\", "\\\\").replace('"', '\\"')
+        local = f'"{quoted}"'
+    written = f"{local}@{domain}"
+    return written if len(written.encode()) <= _LONGEST_PATH else ""
+
+
+def _in_ascii(domain: str) -> str:
+    """Return a domain with A-labels in place of U-labels (RFC 5891 section 5.4), "" where that cannot be done."""
+    try:
+        return idna.encode(domain).decode("ascii") if len(domain) <= _LONGEST_PATH else ""
+    except UnicodeError:  # includes idna.IDNAError
+        return ""
 
 
 @lru_cache(maxsize=32)

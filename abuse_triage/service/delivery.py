@@ -78,7 +78,10 @@ class Route(Protocol):
 
 
 class Smarthost:
-    """An MTA that takes our mail over one SMTP connection, kept between mails (RFC 5321)."""
+    """An MTA that takes our mail over one SMTP connection, kept between mails (RFC 5321).
+
+    A mail to an address with UTF-8 needs SMTPUTF8 there (RFC 6531); without it the mail is refused.
+    """
 
     def __init__(self, address: str, *, hostname: str, timeout: float) -> None:
         """Take "host:port", our name for EHLO, and the seconds that one answer may take; nothing is opened yet."""
@@ -146,7 +149,12 @@ class Smarthost:
 
     def _open(self, bounces_to: str, recipient: str) -> None:
         smtp = self._connected()
-        for command in (f"MAIL FROM:<{bounces_to}>", f"RCPT TO:<{recipient}>"):
+        parameters = ""
+        if not recipient.isascii():
+            if not smtp.has_extn("SMTPUTF8"):
+                raise RefusedError("the address needs SMTPUTF8, which the smarthost does not offer")
+            parameters = " BODY=8BITMIME SMTPUTF8"
+        for command in (f"MAIL FROM:<{bounces_to}>{parameters}", f"RCPT TO:<{recipient}>"):
             code, answer = self._command(smtp, command)
             if not 200 <= code < 300:
                 self._fail(code, answer)
@@ -155,6 +163,7 @@ class Smarthost:
         if self._smtp is not None:
             return self._smtp
         smtp = smtplib.SMTP(local_hostname=self._hostname, timeout=self._timeout)
+        smtp.command_encoding = "utf-8"
         try:
             code, answer = smtp.connect(self._host, self._port)
             if code == 220:

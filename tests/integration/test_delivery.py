@@ -73,6 +73,30 @@ def test_a_mail_arrives_as_it_was_written(tmp_path: Path) -> None:
         assert ("", "ana@example.org", CONTENT) == (mail.sender, mail.recipient, mail.content)
 
 
+def test_an_address_with_utf8_is_sent_where_the_smarthost_can(tmp_path: Path) -> None:
+    """With SMTPUTF8 the address and the header arrive in UTF-8, and MAIL says so; other mail is sent as ever."""
+    content = "To: <joão@example.pt>\r\n\r\nx\r\n".encode()
+    with SmtpSink(tmp_path, smtputf8=True) as sink:
+        route = smarthost(sink.address)
+        send(route, recipient="joão@example.pt", content=content)
+        assert ["BODY=8BITMIME", "SMTPUTF8"] == sink.options
+        send(route)
+        assert [] == sink.options
+        route.close()
+        assert ("joão@example.pt", content) == (sink.mails()[0].recipient, sink.mails()[0].content)
+
+
+def test_an_address_with_utf8_is_refused_where_the_smarthost_cannot(tmp_path: Path) -> None:
+    """Without SMTPUTF8 it is never sent, the reason says so, and the connection serves the next mail."""
+    with SmtpSink(tmp_path) as sink:
+        route = smarthost(sink.address)
+        with pytest.raises(RefusedError, match="the address needs SMTPUTF8, which the smarthost does not offer"):
+            send(route, recipient="joão@example.pt")
+        send(route, recipient="ana@café.example")
+        route.close()
+        assert (["ana@xn--caf-dma.example"], 1) == ([mail.recipient for mail in sink.mails()], sink.connections)
+
+
 def test_an_unfinished_last_line_is_finished(tmp_path: Path) -> None:
     """A mail without a line end at its end still ends with the lone dot on a line of its own."""
     with SmtpSink(tmp_path) as sink:
@@ -222,7 +246,7 @@ def test_helo_will_do() -> None:
         route.close()
 
 
-@pytest.mark.parametrize("recipient", ["", "ana@example.org\r\nRCPT TO:<eve@example.org>", "joão@example.pt"])
+@pytest.mark.parametrize("recipient", ["", "ana@example.org\r\nRCPT TO:<eve@example.org>", "joa\u0303o@example.pt"])
 def test_an_impossible_recipient_is_refused_without_asking(recipient: str) -> None:
     """What cannot be written in an SMTP command never reaches a connection."""
     with pytest.raises(RefusedError):

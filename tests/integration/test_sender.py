@@ -200,6 +200,21 @@ def test_a_refused_mail_is_given_up(fault: str, tmp_path: Path, store: Store) ->
     assert first.error.startswith("55")
 
 
+def test_a_smarthost_without_smtputf8_fails_such_mail_and_no_other(tmp_path: Path, store: Store) -> None:
+    """The reason stands with the mail; sent again over a smarthost that can, it arrives."""
+    store.queue(outgoing(1, recipient="joão@example.pt"), NOW)
+    store.queue(outgoing(2), NOW)
+    with SmtpSink(tmp_path / "sink") as sink:
+        work(settings_of(tmp_path, sink.address), store)
+        assert [outgoing(2).message_id] == sink.message_ids()
+    failed = store.mails((MailState.FAILED,), 10)[0]
+    assert "the address needs SMTPUTF8, which the smarthost does not offer" == failed.error
+    store.resend(failed.id, "ana", NOW)
+    with SmtpSink(tmp_path / "other", smtputf8=True) as sink:
+        work(settings_of(tmp_path, sink.address), store)
+        assert ["joão@example.pt"] == [mail.recipient for mail in sink.mails()]
+
+
 @pytest.mark.parametrize("fault", ["drop-after-data", "lose-after-data", "slow"])
 def test_an_acknowledgement_is_never_sent_twice(fault: str, tmp_path: Path, store: Store) -> None:
     """Without an answer after DATA the delivery is unknown, for good, until a person releases it."""
@@ -231,7 +246,7 @@ def test_a_digest_is_sent_at_least_once(tmp_path: Path, store: Store) -> None:
 
 def test_a_recipient_that_cannot_be_written_is_given_up(tmp_path: Path, store: Store) -> None:
     """Such an address never reaches the smarthost."""
-    store.queue(Outgoing(kind=MailKind.DIGEST, message_id="x@y", recipient="joão@example.pt", content=b""), NOW)
+    store.queue(Outgoing(kind=MailKind.DIGEST, message_id="x@y", recipient="joa\u0303o@example.pt", content=b""), NOW)
     work(settings_of(tmp_path, "127.0.0.1:1"), store)
     assert MailState.FAILED is only(store).state
 

@@ -50,8 +50,12 @@ class Received:
 class SmtpSink:
     """The server on a loopback port of its own, in a thread; a context manager."""
 
-    def __init__(self, folder: Path, *, faults: Iterable[str] = (), delay: float = 0.0, port: int = 0) -> None:
+    def __init__(
+        self, folder: Path, *, faults: Iterable[str] = (), delay: float = 0.0, port: int = 0, smtputf8: bool = False
+    ) -> None:
         self.folder = folder
+        self.options: list[str] = []
+        self._smtputf8 = smtputf8
         self.delay = delay
         self.connections = 0
         self.port = port
@@ -99,6 +103,7 @@ class SmtpSink:
             return "451 4.3.0 not now"
         envelope.mail_from = address or "<>"  # aiosmtpd takes "" for no MAIL command at all
         envelope.mail_options.extend(options)
+        self.options = options
         return "250 2.1.0 sender ok"
 
     async def handle_RCPT(  # noqa: N802 -- aiosmtpd's name
@@ -169,7 +174,8 @@ class SmtpSink:
 
     def _protocol(self) -> SMTP:
         self.connections += 1
-        return SMTP(self, hostname="sink.example.org", loop=self._loop, timeout=60, ident="sink")
+        options = {"loop": self._loop, "timeout": 60, "ident": "sink", "enable_SMTPUTF8": self._smtputf8}
+        return SMTP(self, hostname="sink.example.org", **options)
 
 
 def main() -> None:

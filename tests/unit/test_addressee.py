@@ -103,12 +103,18 @@ def test_the_null_sender_has_no_address() -> None:
 
 
 @pytest.mark.parametrize(
-    "return_path", ["ana@", "ana", "joão@example.pt", "ana@exa mple.pt", "x" * 250 + "@example.pt"]
+    "return_path", ["ana@", "ana", "joa\u0303o@example.pt", "ana@exa mple.pt", "x" * 250 + "@example.pt"]
 )
 def test_an_address_that_cannot_be_written_is_not_answered(return_path: str) -> None:
     """What no header can hold is refused with that reason."""
     assert "the address is none that a header can hold" == asked(return_path).reason
     assert "" == asked(return_path).address
+
+
+@pytest.mark.parametrize("return_path", ["joão@example.pt", "ana@café.example"])
+def test_an_address_with_letters_of_all_languages_is_answered(return_path: str) -> None:
+    """RFC 6531 is no obstacle: whether the mail can leave, the smarthost says."""
+    assert return_path == asked(return_path).address
 
 
 def test_over_a_list_of_our_own_the_writer_is_answered() -> None:

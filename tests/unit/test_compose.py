@@ -226,8 +226,15 @@ def test_the_zone_of_the_date_is_kept() -> None:
         ("a@b@example.org", '"a@b"@example.org'),
         ("x>\r\nRCPT TO:<eve@example.net", ""),
         ("ana\x1b@example.org", ""),
-        ("joão@example.pt", ""),
-        ("ana@exämple.org", ""),
+        ("joão@example.pt", "joão@example.pt"),
+        ("joão silva@example.pt", '"joão silva"@example.pt'),
+        ("joa\u0303o@example.pt", ""),  # not NFC: each such letter would be another address
+        ("joão\u202e@example.pt", ""),
+        ("ana@café.example", "ana@xn--caf-dma.example"),
+        ("ana@CAFÉ.example", ""),
+        ("ana@\uff45xample.org", ""),  # a wide e, which UTS 46 takes for the other
+        ("ana@" + "é" * 64 + ".example", ""),
+        ("é" * 125 + "@example.pt", ""),
         ("ana@exa mple.org", ""),
         ("ana@example.org>", ""),
         ("@example.org", ""),
@@ -238,8 +245,15 @@ def test_the_zone_of_the_date_is_kept() -> None:
     ],
 )
 def test_addresses_are_written_or_refused(email_address: str, expected: str) -> None:
-    """What needs quotes gets them, what cannot be written in ASCII is refused (RFC 5321 section 4.1.2)."""
+    """What needs quotes gets them, what cannot be written in one form only is refused."""
     assert expected == written_address(email_address)
+
+
+def test_an_address_with_utf8_stands_in_to_as_it_is() -> None:
+    """RFC 6532: UTF-8 in the field, no encoded-word in an address; everything else stays ASCII."""
+    content = written(recipient="joão@café.example")
+    assert "To: <joão@xn--caf-dma.example>\r\n".encode() in content
+    assert content.replace("joão".encode(), b"").isascii()
 
 
 def test_an_odd_local_part_arrives() -> None:
@@ -251,7 +265,8 @@ def test_an_odd_local_part_arrives() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"recipient": "joão@example.pt"}, {"sender": "x"}, {"message_id": "<a@b>"}, {"message_id": "a\r\nb@c"}]
+    "changes",
+    [{"recipient": "joa\u0303o@example.pt"}, {"sender": "x"}, {"message_id": "<a@b>"}, {"message_id": "a\r\nb@c"}],
 )
 def test_wrong_addresses_and_ids_of_ours_are_errors(changes: dict[str, str]) -> None:
     """What must be right before is not silently left out."""
