@@ -38,12 +38,12 @@ def reply() -> None:
 
 
 @reply.command()
-@click.option("--template", type=click.Choice(MAILS), default="incident", show_default=True, help="Which mail.")
+@click.option("--template", type=click.Choice(MAILS), help="Which mail.  [default: incident]")
 @click.option(
-    "--language", type=click.Choice(LANGUAGES), default="pt", show_default=True, help="The language that stands first."
+    "--language", type=click.Choice(LANGUAGES), help="The language that stands first.  [default: pt, or the ticket's]"
 )
-@click.option("--category", default="fraud", show_default=True, help="Class or type of the taxonomy.")
-@click.option("--their-number", default="", metavar="NUMBER", help="Number in the ticket system of another team.")
+@click.option("--category", help="Class or type of the taxonomy.  [default: fraud]")
+@click.option("--their-number", metavar="NUMBER", help="Number in the ticket system of another team.")
 @click.option("--ticket", "number", metavar="NUMBER", help="What the reporter of this ticket was told.")
 @common
 @json_option
@@ -51,23 +51,28 @@ def reply() -> None:
 def preview(
     state: State,
     *,
-    template: str,
-    language: str,
-    category: str,
-    their_number: str,
+    template: str | None,
+    language: str | None,
+    category: str | None,
+    their_number: str | None,
     number: str | None,
     as_json: bool,
 ) -> None:
     """Show a whole mail as a reporter gets it; nothing is sent.
 
     It answers a made-up report that lacks everything. With --ticket it is what that ticket's reporter got, from the
-    outbox, or what he would get now if he was not answered.
+    outbox, or what he would get now if he was not answered; with --language too it is what he would get now in that
+    language.
     """
     if number:
+        if template or category or their_number:
+            raise click.UsageError("--template, --category and --their-number are those of the ticket with --ticket")
         with state.store() as (settings, store):
-            content = _of_ticket(settings, store, store.ticket(number.lstrip("#")))
+            content = _of_ticket(settings, store, store.ticket(number.lstrip("#")), language)
     else:
-        content = _example(state.settings(), template, language, category, their_number)
+        content = _example(
+            state.settings(), template or "incident", language or "pt", category or "fraud", their_number or ""
+        )
     message = email.message_from_bytes(content, policy=email.policy.default)
     headers = [(name, str(value)) for name, value in message.items()]
     text = message.get_content()
@@ -121,20 +126,24 @@ def _example(settings: Settings, template: str, language: str, category: str, th
     ).numbered(numbers[0])
 
 
-def _of_ticket(settings: Settings, store: Store, found: TicketFile) -> bytes:
-    """Return what a ticket's reporter was told, or would be told now."""
+def _of_ticket(settings: Settings, store: Store, found: TicketFile, language: str | None) -> bytes:
+    """Return what a ticket's reporter was told, or would be told now; in another language nobody was told."""
     answer = next((mail for mail in found.mails if mail.kind is MailKind.ACKNOWLEDGEMENT), None)
-    if answer is not None:
+    if answer is not None and language is None:
         mail_id = answer.folded_into or answer.id
         say(f"mail {mail_id} to {answer.recipient}: {answer.state}")
         return store.content(mail_id)
     ticket, report = found.ticket, found.reports[0]
-    say(f"not acknowledged: {store.message(report.message_id)[0].refused}. If it were answered, the mail would be:")
+    if answer is not None:
+        say("written now; without --language it is the mail that was sent")
+    else:
+        refused = store.message(report.message_id)[0].refused
+        say(f"not acknowledged: {refused}. If it were answered, the mail would be:")
     kept = json.loads(report.facts)
     return _answer(
         settings,
         kind=ticket.kind,
-        language=kept.get("facts", {}).get("lang", ""),
+        language=language or kept.get("facts", {}).get("lang", ""),
         category=_known(settings).category(ticket.category),
         counts=Counter(Kind(indicator.kind) for indicator in found.indicators),
         tlp=ticket.tlp,

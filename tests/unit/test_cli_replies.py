@@ -121,6 +121,23 @@ def test_a_ticket_without_answer_says_why_and_what_it_would_be(tmp_path: Path) -
     assert "We received your message." in shown.stdout
 
 
+def test_the_answer_of_a_ticket_in_another_language(tmp_path: Path) -> None:
+    """What was sent is one thing, what it would be in a language that is asked for another, and it is said which."""
+    csirt = worked(tmp_path)
+    for number in ("1", "2"):  # answered, and not
+        for language, first in (("pt", "Recebemos"), ("en", "We received")):
+            shown = csirt.run("reply", "preview", "--ticket", number, "--language", language)
+            assert f"\n\n{first}" in shown.stdout
+            assert ("written now" if number == "1" else "not acknowledged") in shown.stderr
+            assert f"-00000{number}]" in shown.stdout
+
+
+@pytest.mark.parametrize("option", [("--template", "folded"), ("--category", "fraud"), ("--their-number", "7")])
+def test_what_a_ticket_says_itself_is_not_asked_for(csirt: Csirt, option: tuple[str, str]) -> None:
+    """An option that would be ignored is wrong usage."""
+    assert "are those of the ticket" in csirt.run("reply", "preview", "--ticket", "1", *option, code=2).stderr
+
+
 def test_an_unreadable_report_has_a_preview_too(csirt: Csirt) -> None:
     """Nothing is known of it but that it came, and who sent it may be nobody."""
     csirt.take(b"Subject: odd\r\n\r\n", "--sender", "", "--recipient", "abuse@example.pt")
@@ -128,6 +145,15 @@ def test_an_unreadable_report_has_a_preview_too(csirt: Csirt) -> None:
     shown = csirt.run("reply", "preview", "--ticket", "1")
     assert "not acknowledged: it could not be read" in shown.stderr
     assert "To: reporter@example.org" in shown.stdout
+
+
+def test_a_reporter_whose_address_has_utf8_is_answered(csirt: Csirt) -> None:
+    """The mail is addressed as RFC 6532 says, and can be read as any other."""
+    csirt.take(PHISHING, "--sender", "joão@example.org")
+    csirt.work()
+    shown = csirt.run("reply", "preview", "--ticket", "1")
+    assert "To: joão@example.org" in shown.stdout
+    assert "to joão@example.org: queued" in shown.stderr
 
 
 def test_a_folded_answer_is_shown_as_the_reporter_got_it(tmp_path: Path) -> None:
