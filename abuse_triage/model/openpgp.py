@@ -157,6 +157,42 @@ class Protection:
             and not self.replayed
         )
 
+    @property
+    def sealed(self) -> bool:
+        """Whether anything in it was encrypted: then nothing of what it says is stored in clear, or told to anybody."""
+        return self.encrypted is not Encrypted.NO
+
+    @property
+    def words(self) -> str:
+        """Say all of it in one line for a person, "" where there is no OpenPGP."""
+        if self.form is None:
+            return ""
+        said = {Encrypted.NO: [], Encrypted.YES: ["encrypted"], Encrypted.FAILED: ["could not be decrypted"]}
+        found = said[self.encrypted]
+        if self.encrypted is Encrypted.FAILED and self.reason:
+            found[0] += f": {self.reason}"
+        if self.form is Form.DEEPER and self.encrypted is Encrypted.YES:
+            found[0] += " in part"
+        if self.verified:
+            return ", ".join([*found, "signed and verified"])
+        if self.signature is Signature.GOOD:
+            doubts = [
+                doubt
+                for holds, doubt in (
+                    (self.source is not Source.PINNED, f"key not pinned{f' ({self.source})' if self.source else ''}"),
+                    (not self.from_match, "signer is not From"),
+                    (self.headers is Headers.MISMATCH, "headers differ"),
+                    (not self.fresh, "signature not of the time of the message"),
+                    (self.replayed, "seen before in another message"),
+                )
+                if holds
+            ]
+            return ", ".join([*found, f"signed, not verified: {'; '.join(doubts)}"])
+        if self.signature is not Signature.NONE:
+            why = f" ({self.reason})" if self.signature is Signature.ERROR and self.reason else ""
+            return ", ".join([*found, f"signature: {self.signature}{why}"])
+        return ", ".join([*found, "not signed"])
+
 
 UNPROTECTED = Protection()
 """Of a message without OpenPGP."""

@@ -1,12 +1,13 @@
 """What a message says: the report, its indicators and its markings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from abuse_triage.model.decision import Tlp
 from abuse_triage.model.message import Address, Header, Place
-from abuse_triage.model.openpgp import Headers, Layer
+from abuse_triage.model.openpgp import UNPROTECTED, Certificate, Headers, Layer, Protection
 
 SCHEMA = 1
 """Version of the JSON shape of a stored `Reading`; raised with every change that old rows do not follow."""
@@ -138,3 +139,22 @@ class Reading:
     def header(self, name: str) -> str:
         """Return the first value of a header field, "" where there is none; `name` in lower case."""
         return next((header.value for header in self.headers if header.name == name), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What OpenPGP adds to the `Reading` of a message.
+
+    `reading` is that of the plaintext, None where nothing was encrypted or could be decrypted. `offered` are the
+    certificates that came in clear. `reply_keys` name, by address, the fingerprint of a key that an answer to that
+    address can be encrypted to.
+    """
+
+    protection: Protection = UNPROTECTED
+    reading: Reading | None = None
+    offered: tuple[Certificate, ...] = ()
+    reply_keys: Mapping[str, str] = field(default_factory=dict)
+
+
+NOT_OPENED = Opened()
+"""Of a message without OpenPGP."""

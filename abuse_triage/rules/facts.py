@@ -7,6 +7,7 @@ from enum import StrEnum
 from abuse_triage.model.decision import TicketKind
 from abuse_triage.model.identity import Contact
 from abuse_triage.model.message import Authentication, Envelope, Header, Place
+from abuse_triage.model.openpgp import UNPROTECTED, Protection
 from abuse_triage.model.report import Indicator, Kind, Reading, Scope
 from abuse_triage.rules.complaints import did_you_mean
 
@@ -56,6 +57,17 @@ FACTS: Mapping[str, Fact] = {
     "auth.forged": Fact(FactType.FLAG, "whether SPF or DMARC failed and no signature of the domain in From holds"),
     "contact.name": Fact(FactType.TEXT, "the contact that wrote, proven; empty where it is none"),
     "contact.kind": Fact(FactType.TEXT, "what that contact is: team or robot"),
+    "openpgp.form": Fact(
+        FactType.TEXT, "how OpenPGP is wrapped in it: pgp-mime-signed, deeper …; empty for none"
+    ),
+    "openpgp.encrypted": Fact(FactType.TEXT, "whether it was encrypted: yes, no or failed"),
+    "openpgp.signature": Fact(FactType.TEXT, "what the signature is: none, good, bad, expired-key, unknown-key …"),
+    "openpgp.signer": Fact(FactType.TEXT, "fingerprint of the key that signed, 40 digits; empty where none is proven"),
+    "openpgp.source": Fact(FactType.TEXT, "how that key is known: pinned, ring, attached or wkd"),
+    "openpgp.from_match": Fact(FactType.FLAG, "whether that key belongs to the address in From"),
+    "openpgp.headers": Fact(FactType.TEXT, "what protected headers say of the others: none, match or mismatch"),
+    "openpgp.replayed": Fact(FactType.FLAG, "whether the same signature or ciphertext came before in another message"),
+    "openpgp.verified": Fact(FactType.FLAG, "whether a pinned key proves that whoever stands in From wrote all of it"),
     "spam.upstream": Fact(FactType.FLAG, "whether a spam filter before us said spam; a claim, so only good against"),
     "mailbox.address": Fact(FactType.TEXT, "the mailbox that was written to"),
     "mailbox.kind": Fact(FactType.TEXT, "what that mailbox is for: incident or enquiry"),
@@ -149,11 +161,12 @@ def facts_of(
     truncated: bool,
     answers_ours: bool,
     mentions_ticket: bool,
+    protection: Protection = UNPROTECTED,
 ) -> dict[str, FactValue]:
     """Return the facts of one message.
 
     `scopes` goes with `reading.indicators`, one for each, in order. `automatic_kind` says which kind of robot wrote,
-    "" for a person. `contact` is the one that is proven to have written.
+    "" for a person. `contact` is the one that is proven to have written. `protection` is what OpenPGP proves.
     """
     report = reading.report
     facts: dict[str, FactValue] = {
@@ -172,6 +185,15 @@ def facts_of(
         "auth.forged": authentication.forged,
         "contact.name": contact.name if contact else "",
         "contact.kind": contact.kind if contact else "",
+        "openpgp.form": str(protection.form or ""),
+        "openpgp.encrypted": str(protection.encrypted),
+        "openpgp.signature": str(protection.signature),
+        "openpgp.signer": protection.signer,
+        "openpgp.source": str(protection.source),
+        "openpgp.from_match": protection.from_match,
+        "openpgp.headers": str(protection.headers),
+        "openpgp.replayed": protection.replayed,
+        "openpgp.verified": protection.verified,
         "spam.upstream": any(_says_spam(header) for header in reading.headers),
         "mailbox.address": mailbox,
         "mailbox.kind": str(mailbox_kind),
