@@ -15,10 +15,15 @@ from abuse_triage.cli.output import document, say, show
 from abuse_triage.errors import ConfigError, InputError
 from abuse_triage.model.settings import Settings
 from abuse_triage.replies import rehearsal
+from abuse_triage.replies.wording import MAILS
 from abuse_triage.rules import testing
 from abuse_triage.rules.load import load as load_rules
 from abuse_triage.service.templates import wording_of
 
+_SIGN = dict.fromkeys(
+    (f"{mail}.txt.j2" for mail in MAILS), "end it with {{ contact }}, or with a name and how to reach you"
+) | {"team.txt.j2": "it is the end of every mail: put {{ team.name }} into it"}
+"""What makes a template say who answers."""
 _QUESTIONS = (
     ("name", "Short name of the team"),
     ("organisation", "Organisation"),
@@ -152,11 +157,14 @@ def problems_of(settings: Settings, path: Path) -> list[str]:
 
 
 def notes_of(settings: Settings) -> list[str]:
-    """Say what is right, and still worth knowing: a template of one's own in one language beside a shipped one."""
-    own = wording_of(settings).own
+    """Say what is right, and still worth knowing: own templates beside shipped ones, and those that name nobody."""
+    wording = wording_of(settings)
+    own = wording.own
     twins = ((name, "/".join(("en" if name[:2] == "pt" else "pt", name[3:]))) for name in own)
     return [
         f"{name} is yours, {twin} is the one that comes with the program" for name, twin in twins if twin not in own
+    ] + [
+        f"warning: {name} does not say who answers; {_SIGN[name[3:]]}" for name in rehearsal.unsigned(wording, settings)
     ]
 
 

@@ -21,6 +21,8 @@ _COMMON = 8
 """Characters that a written line and one of the template have in common at least, to be taken for the same."""
 _SHOWN = 40
 _NO_BREAK = "\xa0"
+_WHO = "who-answers"
+"""In place of the team's name and of `contact`, to see whether a template says one of them."""
 _ASKED = (TIME, SOURCE, PAGE, LOGS, MESSAGE)
 _THEIRS = "CERT-EXAMPLE|Incident Response #2026-11-21-000000000123456"
 
@@ -42,6 +44,22 @@ def problems(wording: Wording, settings: Settings, categories: Sequence[tuple[st
     for name in sorted(wording.own):
         doubts = _rehearse(wording, settings, name, max(names[parts_of(name)[0]], key=len))
         found += [f"{wording.place}{name}{f':{line}' if line else ''}: {problem}" for line, problem in doubts]
+    return found
+
+
+def unsigned(wording: Wording, settings: Settings) -> list[str]:
+    """Name the operator's own templates that never say who answers: neither by `contact` nor by the team's name.
+
+    A reader cannot tell such a mail from a forged one; it is for the operator to decide whether it says so otherwise.
+    """
+    team = signature(settings.team.model_copy(update={"name": _WHO}), "en")
+    found = []
+    for name in sorted(wording.own):
+        language, template = parts_of(name)
+        samples = _samples(template, settings, "-")
+        texts = (wording.text(template, language, {**values, "team": team, "contact": _WHO}) for values in samples)
+        if not any(_WHO in text or settings.team.name in text for text in texts):
+            found.append(name)
     return found
 
 
@@ -106,11 +124,15 @@ def _samples(template: str, settings: Settings, category: str) -> Iterator[Mappi
 
 def _tickets(template: str, settings: Settings, category: str) -> Iterator[Mapping[str, object]]:
     incident = template == "incident"
-    for other_follows, theirs, (until, hours), (tlp, marked), address, dsa, missing, count in product(
+    for other_follows, theirs, (until, hours), (tlp, marked, sealed, use_key), address, dsa, missing, count in product(
         (True, False),
         ("", _THEIRS),
         (("2026-11-22 14:30 (WEST)", 24), ("", 1)),
-        ((Tlp.GREEN, False), (Tlp.AMBER_STRICT, True)),
+        (
+            (Tlp.GREEN, False, False, False),
+            (Tlp.AMBER_STRICT, True, False, bool(settings.team.openpgp_fingerprint)),
+            (Tlp.AMBER, False, True, False),
+        ),
         ("",) if incident else ("", incident_address(settings.mailbox)),
         (True, False) if incident else (False,),
         ((), _ASKED) if incident else ((),),
@@ -126,6 +148,8 @@ def _tickets(template: str, settings: Settings, category: str) -> Iterator[Mappi
             "tlp_marked": marked,
             "until": until,
             "hours": hours,
+            "sealed": sealed,
+            "use_key": use_key,
             "dsa": dsa,
             "incident_address": address,
             "other_follows": other_follows,

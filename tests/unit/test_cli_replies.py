@@ -197,6 +197,15 @@ def test_check_config_and_serve_tell_every_problem_of_the_templates(csirt: Csirt
     assert expected in csirt.run("serve", code=78).stderr
 
 
+def test_check_config_warns_of_a_template_that_names_nobody(csirt: Csirt) -> None:
+    """It may be meant so: a warning with what to write, on standard error, and exit code 0."""
+    own_template(csirt, "en/enquiry.txt.j2", "Subject: Thanks\n\n{{ number }}\n")
+    result = csirt.run("check-config")
+    warning = "warning: en/enquiry.txt.j2 does not say who answers; end it with {{ contact }}, or with a name and how"
+    assert f"{warning} to reach you" in result.stderr.splitlines()
+    assert f"{csirt.path}: no problems" in result.stderr
+
+
 def test_check_config_says_which_language_is_not_one_s_own(csirt: Csirt) -> None:
     """An own template in one language is right, and its reader should know what stands beside it."""
     own_template(csirt, "en/enquiry.txt.j2", "Subject: Thanks\n\n{{ number }}\n\n{{ contact }}")

@@ -51,6 +51,30 @@ def test_the_shipped_templates_pass_as_somebody_s_own(tmp_path: Path, text: str)
     assert [] == rehearsal.problems(Wording(shipped()), settings_in(tmp_path, text), CATEGORIES)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("pt/incident.txt.j2", "{{ number }}", True),
+        ("pt/incident.txt.j2", "{{ number }}\n\n{{ contact }}", False),
+        ("pt/incident.txt.j2", "{{ number }}\n{% if not other_follows %}\n{{ contact }}\n{% endif %}", False),
+        ("pt/folded.txt.j2", "{{ numbers }}\n\n{{ team.name }}", False),
+        ("en/enquiry.txt.j2", "{{ number }}\n\nExample CSIRT, telephone 1", False),
+        ("en/enquiry.txt.j2", "{{ number }}\n\nThe team", True),
+        ("en/team.txt.j2", "Call us", True),
+        ("en/team.txt.j2", "{{ team.name }}", False),
+    ],
+)
+def test_a_template_that_names_nobody_is_known(tmp_path: Path, name: str, text: str, expected: bool) -> None:
+    """The contact, the team's name as a variable or by hand: one of them is enough, in any case that there may be."""
+    found = rehearsal.unsigned(Wording({name: f"Subject: x\n\n{text}\n"}), settings_in(tmp_path))
+    assert ([name] if expected else []) == found
+
+
+def test_the_shipped_templates_say_who_answers(tmp_path: Path) -> None:
+    """Nobody is warned of what we wrote."""
+    assert [] == rehearsal.unsigned(Wording(shipped()), settings_in(tmp_path))
+
+
 def test_only_templates_of_one_s_own_are_written_out(tmp_path: Path) -> None:
     """Without any there is nothing to find, and nothing to wait for."""
     assert [] == rehearsal.problems(SHIPPED, settings_in(tmp_path), CATEGORIES)
