@@ -36,6 +36,7 @@ from abuse_triage.model.fields import (
 from abuse_triage.model.identity import Contact, Mailbox, ScopeSettings, Team
 from abuse_triage.model.section import Section
 
+_LATEST_NOTICE = timedelta(minutes=10)
 _RESPONSE = {
     Priority.P1: timedelta(hours=1),
     Priority.P2: timedelta(hours=8),
@@ -228,9 +229,16 @@ class BudgetSettings(Section):
     unproven: AllowedRate = Rate(120, timedelta(hours=1))
     """To all others together."""
     notices: AllowedRate = Rate(30, timedelta(hours=1))
-    """Notices to all handlers together, of mail whose sender is proven and of other mail each."""
+    """Notices to one handler, of mail whose sender is proven and of other mail each; those over it are told in one."""
     alarm: Annotated[int, Field(ge=1, le=100, strict=True)] = 80
     """Percentage of proven or unproven at which an alarm is given."""
+
+    @field_validator("notices")
+    @classmethod
+    def _soon(cls, value: Rate) -> Rate:
+        if value.span / value.count > _LATEST_NOTICE:
+            raise ValueError("should let one leave every ten minutes, because a handler hears of urgent tickets by it")
+        return value
 
 
 class OpenPgpSettings(Section):

@@ -1,4 +1,4 @@
-"""Which budgets an acknowledgement draws from: one for its address, one for its domain, one for all.
+"""Which budgets our mail draws from: an acknowledgement from one for its address, one for its domain, one for all.
 
 Mail whose sender is not proven has budgets of its own throughout, so that forged mail cannot use up those of the people
 whose addresses it forges.
@@ -21,9 +21,10 @@ def overall(budget: BudgetSettings) -> tuple[Bucket, Bucket]:
     return _bucket(PROVEN, budget.proven), _bucket(UNPROVEN, budget.unproven)
 
 
-def for_notice(budget: BudgetSettings, *, proven: bool) -> tuple[Bucket, ...]:
-    """Return the budget of one notice; those about mail whose sender is proven have one of their own."""
-    return (_bucket("notices" if proven else f"{UNPROVEN}-notices", budget.notices),)
+def for_notice(recipient: str, *, proven: bool, budget: BudgetSettings) -> tuple[Bucket, ...]:
+    """Return the budget of one notice: its handler's, one for mail whose sender is proven and one for all other."""
+    kind = "notices" if proven else f"{UNPROVEN}-notices"
+    return (_bucket(f"{kind}:{_hash(recipient.lower())}", budget.notices),)
 
 
 def buckets(recipient: str, *, proven: bool, budget: BudgetSettings, freemail: AbstractSet[str]) -> tuple[Bucket, ...]:

@@ -1,14 +1,16 @@
 """The notice: a short mail that tells a handler at once of a ticket that should not wait for the digest.
 
-Nothing that the reporter wrote is in it but the address, defanged: why it is told stands in our own rules.
+Nothing that the reporter wrote is in it but the address, defanged: why it is told stands in our own rules. Where so
+many are opened that a handler would drown in notices, one mail tells several of them.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from abuse_triage.indicators.refang import defang_text
 from abuse_triage.mail.compose import compose
-from abuse_triage.model.decision import Tlp, TraceEntry, Verdict
+from abuse_triage.model.decision import Priority, Tlp, TraceEntry, Verdict
 from abuse_triage.model.identity import Team
 from abuse_triage.model.ticket import NUMBER_PLACEHOLDER, MailKind, Outgoing
 from abuse_triage.replies.columns import field, fill
@@ -24,6 +26,11 @@ _NOT_PROVEN = (
     "The sender is not proven: make sure by another way who wrote before you follow a link in it or act on it."
 )
 _FORGED = "The sender is forged, as its domain says: make sure by another way that there is anything in it."
+_ALL_PROVEN = "The senders are proven."
+_NONE_PROVEN = (
+    "No sender of these is proven, and one stranger may have sent all of them:"
+    " real ones may be among them all the same."
+)
 
 
 def reasons(verdict: Verdict) -> tuple[TraceEntry, ...]:
@@ -97,6 +104,60 @@ def notice(
         date=date,
     )
     return Outgoing(kind=MailKind.NOTICE, message_id=message_id, recipient=recipient, content=content, proven=proven)
+
+
+def gathered(
+    *,
+    team: Team,
+    tickets: Mapping[str, tuple[Priority | None, Tlp | None]],
+    message_id: str,
+    sender: str,
+    recipient: str,
+    date: datetime,
+    proven: bool,
+) -> Outgoing:
+    """Write one notice in place of several to the same handler: how many tickets wait, and which.
+
+    Each is told by its number and priority, or where its TLP is strict, by its number alone. The strictest TLP label
+    stands in subject and first line.
+
+    Args:
+        team: who writes.
+        tickets: at least one number, each with the priority and TLP that the ticket has, in the order of the list.
+        message_id: ours, bare, from `thread.own_id`.
+        sender: bare address in From.
+        recipient: bare address of the handler.
+        date: now, aware.
+        proven: whether the senders of all of them are proven, or of none.
+    """
+    label = max((tlp for _, tlp in tickets.values() if tlp is not None), default=Tlp.AMBER_STRICT).label
+    waiting = f"{len(tickets)} urgent ticket{'' if len(tickets) == 1 else 's'} wait{'s' if len(tickets) == 1 else ''}"
+    body = "\n\n".join(
+        [
+            label,
+            fill(f"{waiting} and should not wait for the digest. They came faster than one mail for each.", WIDTH),
+            "\n".join(f"{number}  {_urgency(*ranks)}" for number, ranks in tickets.items()),
+            fill(_ALL_PROVEN if proven else _NONE_PROVEN, WIDTH),
+            "abuse-triage ticket list --due",
+        ]
+    )
+    content = compose(
+        kind=MailKind.NOTICE,
+        message_id=message_id,
+        sender_name=team.name,
+        sender=sender,
+        recipient=recipient,
+        subject=f"notice, {label}: {waiting}",
+        body=f"{body}\n",
+        date=date,
+    )
+    return Outgoing(kind=MailKind.NOTICE, message_id=message_id, recipient=recipient, content=content, proven=proven)
+
+
+def _urgency(priority: Priority | None, tlp: Tlp | None) -> str:
+    if priority is None or tlp is None or tlp >= _WITHHELD_FROM:
+        return f"{(tlp or _WITHHELD_FROM).label}, withheld"
+    return priority.upper()
 
 
 def _field(label: str, value: str) -> str:

@@ -1,4 +1,4 @@
-"""Which acknowledgements may leave now: budgets delay them and fold those to one person into one mail; none is lost."""
+"""Which mail may leave now: budgets delay it and fold what waits for one person into one mail; none is lost."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -10,9 +10,10 @@ import structlog
 
 from abuse_triage.mail.thread import own_id
 from abuse_triage.model.settings import Settings
-from abuse_triage.model.ticket import MailKind
+from abuse_triage.model.ticket import MailKind, Outgoing
 from abuse_triage.replies.budget import buckets, for_notice, overall
 from abuse_triage.replies.folded import LISTED, folded
+from abuse_triage.replies.notice import gathered
 from abuse_triage.replies.wording import Wording
 from abuse_triage.service.failpoints import failpoint
 from abuse_triage.store.interface import Health, MailToSend, Outbox, StoredMail
@@ -50,8 +51,8 @@ class Allowance:
         """Return those of the mails that are due which may leave now, in their order; the others wait or are folded.
 
         An acknowledgement or notice is paid for once, before anybody is offered it, in one transaction for all. Where
-        more acknowledgements wait for the same person when one is paid for, they leave together as one new mail, as
-        many as that can list; notices only wait.
+        more of its kind wait for the same person when one is paid for, they leave together as one new mail, as many as
+        that can list.
         """
         unpaid = [held.mail for held in due if _costs(held.mail)]
         if not unpaid:
@@ -63,7 +64,7 @@ class Allowance:
                     mail.id,
                     buckets(mail.recipient, proven=mail.proven, budget=budget, freemail=self._freemail)
                     if mail.kind is MailKind.ACKNOWLEDGEMENT
-                    else for_notice(budget, proven=mail.proven),
+                    else for_notice(mail.recipient, proven=mail.proven, budget=budget),
                 )
                 for mail in unpaid
             ],
@@ -79,7 +80,7 @@ class Allowance:
             elif answer.bucket is not None:
                 if mail.held_at is None:
                     _log("mail-held", mail, budget=answer.bucket.kind)
-            elif mail.kind is MailKind.NOTICE or not (answer.others and self._fold(mail, now)):
+            elif not (answer.others and self._fold(mail, now)):
                 admitted.append(replace(held, mail=replace(mail, paid_at=now)))
         self._watch(now)
         return admitted
@@ -89,16 +90,35 @@ class Allowance:
 
         Mail to a person who is proven to have written is not folded with what others may have forged in his name.
         """
-        waiting = self._store.foldable(paid.recipient, LISTED - 1, proven=paid.proven)
+        waiting = self._store.foldable(paid.recipient, LISTED - 1, proven=paid.proven, kind=paid.kind)
         if not waiting:
             return False
         together = sorted((paid, *waiting), key=lambda mail: mail.id)
+        outgoing = self._told_together(paid, together, now)
+        stored = self._store.fold(outgoing, [mail.id for mail in together], now)
+        failpoint("sender.folded")
+        if stored is not None:
+            _log("mail-folded", stored, folded=len(together))
+        return True  # where somebody took one of them meanwhile, the paid one is due again at once
+
+    def _told_together(self, paid: StoredMail, together: Sequence[StoredMail], now: datetime) -> Outgoing:
         key = " ".join(mail.message_id for mail in together)
-        outgoing = folded(
+        message_id = own_id("fold", key, self._secret, self._settings.reply.message_id_domain)
+        if paid.kind is MailKind.NOTICE:
+            return gathered(
+                team=self._settings.team,
+                tickets={mail.ticket: (mail.priority, mail.tlp) for mail in together},
+                message_id=message_id,
+                sender=self._sender,
+                recipient=paid.recipient,
+                date=now,
+                proven=paid.proven,
+            )
+        return folded(
             team=self._settings.team,
             numbers=list(dict.fromkeys(mail.ticket for mail in together)),
             language=paid.language,
-            message_id=own_id("fold", key, self._secret, self._settings.reply.message_id_domain),
+            message_id=message_id,
             sender=self._sender,
             recipient=paid.recipient,
             date=now,
@@ -106,11 +126,6 @@ class Allowance:
             proven=paid.proven,
             wording=self._wording,
         )
-        stored = self._store.fold(outgoing, [mail.id for mail in together], now)
-        failpoint("sender.folded")
-        if stored is not None:
-            _log("mail-folded", stored, folded=len(together))
-        return True  # where somebody took one of them meanwhile, the paid one is due again at once
 
     def _watch(self, now: datetime) -> None:
         """Give the alarm when a budget for all is nearly used up: once, until half of that has come back."""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from abuse_triage.model.budget import Bucket
-from abuse_triage.model.decision import Priority, TicketKind, Verdict
+from abuse_triage.model.decision import Priority, TicketKind, Tlp, Verdict
 from abuse_triage.model.message import Arrival, Envelope
 from abuse_triage.model.report import Scope
 from abuse_triage.model.ticket import (
@@ -118,7 +118,8 @@ class StoredMail:
     """A mail of ours: `tries` counts attempts, `error` is the last answer, `ticket` its number ("" for a digest).
 
     `proven`, `answers` and `language` are those of its `Outgoing`. `held_at` is since when it waits for its budget,
-    `paid_at` when that was paid, `folded_into` the mail that told the recipient in its place.
+    `paid_at` when that was paid, `folded_into` the mail that told the recipient in its place. `priority` and `tlp` are
+    those of its ticket as they are now, None where it has none.
     """
 
     id: int
@@ -137,6 +138,8 @@ class StoredMail:
     held_at: datetime | None = None
     paid_at: datetime | None = None
     folded_into: int | None = None
+    priority: Priority | None = None
+    tlp: Tlp | None = None
     encrypt_to: str = ""
 
 
@@ -145,7 +148,7 @@ class Spent:
     """What `pay` made of one mail.
 
     `until` is None where it may be sent; else it is held until then, and `bucket` is the budget that is empty. `others`
-    says that more acknowledgements to the same address are held.
+    says that more mails of its kind to the same address are held.
     """
 
     until: datetime | None = None
@@ -323,8 +326,10 @@ class Outbox(Protocol):
     def used(self, buckets: Sequence[Bucket], now: datetime) -> list[float]:
         """Return how much of each budget is used up, from 0 to 1; nothing changes."""
 
-    def foldable(self, recipient: str, limit: int, *, proven: bool) -> list[StoredMail]:
-        """List the acknowledgements to one address, proven or not, that are held, oldest first."""
+    def foldable(
+        self, recipient: str, limit: int, *, proven: bool, kind: MailKind = MailKind.ACKNOWLEDGEMENT
+    ) -> list[StoredMail]:
+        """List the mails of one kind to one address, proven or not, that are held, oldest first."""
 
     def fold(self, mail: Outgoing, mail_ids: Sequence[int], now: datetime) -> StoredMail | None:
         """Queue one mail in place of several, which become FOLDED, journaled on their tickets; in one transaction.

@@ -285,8 +285,8 @@ def test_what_somebody_took_meanwhile_is_not_folded(
     work(settings, store)
     honest = store.foldable
 
-    def raced(recipient: str, limit: int, *, proven: bool) -> list[StoredMail]:
-        found = honest(recipient, limit, proven=proven)
+    def raced(recipient: str, limit: int, *, proven: bool, kind: MailKind) -> list[StoredMail]:
+        found = honest(recipient, limit, proven=proven, kind=kind)
         for mail in found:
             store.give_up(mail.id, NOON, "withdrawn by somebody")
         return found
@@ -390,17 +390,93 @@ def test_the_daemon_answers_a_hasty_reporter_in_two_mails(tmp_path: Path, sink: 
     assert 1 == daemon.log().count("mail-folded")
 
 
+def told_at_once(store: Store, name: str, recipient: str = "handler@example.pt", *, proven: bool = False) -> None:
+    """Let a report come in that a handler is told of at once."""
+    told = replace(notice(f"{name}.{recipient}"), recipient=recipient, proven=proven)
+    open_ticket(store, name, outgoing=(told,))
+
+
+MINUTE = timedelta(minutes=1)
+
+
 def test_notices_about_unproven_mail_have_a_budget(store: Store, sink: SmtpSink, tmp_path: Path) -> None:
-    """Forged validation mails fill no handler's mailbox at once: their notices wait, a proven sender's does not."""
-    settings = settings_of(tmp_path, sink.address, budget={"notices": "2/1h"})
-    for number in range(4):
-        told = replace(notice(f"n{number}"), recipient=f"handler{number}@example.pt", proven=number == 3)
-        open_ticket(store, f"m{number}", outgoing=(told,))
+    """Forged validation mails fill no handler's mailbox: what is over waits minutes, and one mail tells all of it."""
+    settings = settings_of(tmp_path, sink.address, budget={"notices": "2/10m"})
+    for number in range(6):
+        told_at_once(store, f"m{number}")
 
     work(settings, store)
 
-    assert {"handler0@example.pt", "handler1@example.pt", "handler3@example.pt"} == {
-        mail.recipient for mail in sink.mails()
-    }
-    work(settings, store, HOUR)
-    assert 4 == len(sink.mails())
+    assert 2 == len(sink.mails())
+    logs = work(settings, store, 5 * MINUTE)
+    assert ["mail-folded", "mail-sent"] == [entry["event"] for entry in logs]
+    assert ["sent", "sent", *["folded"] * 4, "sent"] == states(store)
+    mail = last(sink)
+    assert "notice, TLP:AMBER+STRICT: 4 urgent tickets wait" == mail["Subject"]
+    assert [f"TEST#2026-{number:06}" for number in range(3, 7)] == [
+        line.split()[0] for line in text(mail).splitlines() if line.startswith("TEST#")
+    ]
+    assert "TEST#2026-000003  TLP:AMBER+STRICT, withheld" in text(mail)
+    assert ("abuse@example.pt", "handler@example.pt") == (sink.mails()[-1].sender, sink.mails()[-1].recipient)
+    assert is_own(mail["Message-ID"].strip("<>"), SECRET)
+
+
+def test_strangers_use_up_no_budget_of_proven_senders_and_none_of_another_handler(
+    store: Store, sink: SmtpSink, tmp_path: Path
+) -> None:
+    """However many notices about unproven mail wait, those about a proven sender's and to others leave at once."""
+    settings = settings_of(tmp_path, sink.address, budget={"notices": "2/10m"})
+    for number in range(40):
+        told_at_once(store, f"m{number}")
+    told_at_once(store, "real", proven=True)
+    told_at_once(store, "other", "another@example.pt")
+
+    work(settings, store)
+
+    assert ["handler@example.pt"] * 3 + ["another@example.pt"] == [mail.recipient for mail in sink.mails()]
+    assert 38 == len(held(store))
+
+
+def test_a_handler_hears_within_minutes_of_whatever_comes(store: Store, sink: SmtpSink, tmp_path: Path) -> None:
+    """Under an endless flood no notice waits longer than one share of the budget, and each ticket is told once."""
+    settings = settings_of(tmp_path, sink.address, budget={"notices": "30/1h"})
+    for minute in range(60):
+        for number in range(5):
+            told_at_once(store, f"m{minute}.{number}")
+        work(settings, store, minute * MINUTE)
+        assert len(held(store)) <= 2 * 5
+    work(settings, store, 62 * MINUTE)
+    assert [] == held(store)
+    assert 30 + 60 // 2 <= len(sink.mails()) <= 30 + 62 // 2 + 1
+    told = "".join(text(email.message_from_bytes(mail.content)) for mail in sink.mails())
+    folded = [mail for mail in store.mails((MailState.FOLDED,), 1000) if mail.folded_into]
+    assert {1} == {told.count(mail.ticket) for mail in folded}
+    assert {"sent", "folded"} == {*states(store)}
+
+
+def test_a_notice_that_waits_folds_no_answer_to_the_same_person(store: Store, sink: SmtpSink, tmp_path: Path) -> None:
+    """A handler who reports something gets an acknowledgement of it, whatever notices wait for him."""
+    settings = settings_of(tmp_path, sink.address, budget={"notices": "1/10m"})
+    for number in range(3):
+        told_at_once(store, f"m{number}")
+    work(settings, store)
+    report(store, "own", "handler@example.pt", proven=False)
+    work(settings, store, MINUTE)
+    assert "Auto: Report received" in last(sink)["Subject"]
+    assert 2 == len(held(store))
+
+
+@pytest.mark.parametrize("failpoint", ["sender.paid", "sender.folded"])
+def test_kill_9_around_folding_notices(failpoint: str, tmp_path: Path, store: Store, sink: SmtpSink) -> None:
+    """Killed between paying, folding and sending, the next sender tells the handler of every ticket."""
+    settings = settings_of(tmp_path, sink.address, budget={"notices": "1/10m"})
+    for number in range(5):
+        told_at_once(store, f"m{number}")
+    work(settings, store)
+    killed_at(failpoint, settings, tmp_path / "store.sqlite", NOON + 10 * MINUTE)
+    for tens in range(1, 6):
+        work(settings, store, tens * 10 * MINUTE)
+    assert 0 == states(store).count("queued")
+    assert {"sent", "folded"} == {*states(store)}
+    told = "".join(text(email.message_from_bytes(mail.content)) for mail in sink.mails())
+    assert {1} == {told.count(mail.ticket) for mail in store.mails((MailState.FOLDED,), 10)}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from abuse_triage.model.budget import Bucket
 from abuse_triage.model.fields import Rate
 from abuse_triage.model.settings import BudgetSettings
-from abuse_triage.replies.budget import buckets, overall
+from abuse_triage.replies.budget import buckets, for_notice, overall
 
 HOUR = timedelta(hours=1)
 BUDGET = BudgetSettings(
@@ -98,3 +98,14 @@ def test_budgets_for_all() -> None:
         Bucket(name="proven", count=600, span=HOUR),
         Bucket(name="unproven", count=120, span=HOUR),
     ) == overall(BUDGET)
+
+
+def test_each_handler_has_two_budgets_of_notices() -> None:
+    """One for mail whose sender is proven, and one for all other; names tell nobody."""
+    (proven,) = for_notice("Rui@example.pt", proven=True, budget=BUDGET)
+    (other,) = for_notice("rui@example.pt", proven=False, budget=BUDGET)
+    assert ("notices", "unproven-notices") == (proven.kind, other.kind)
+    assert {(30, HOUR)} == {(bucket.count, bucket.span) for bucket in (proven, other)}
+    assert (proven,) == for_notice("rui@example.pt", proven=True, budget=BUDGET)
+    assert (proven,) != for_notice("ana@example.pt", proven=True, budget=BUDGET)
+    assert re.fullmatch(r"notices:[0-9a-f]{64}", proven.name)

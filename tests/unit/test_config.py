@@ -266,6 +266,14 @@ def test_retries_do_not_shrink() -> None:
         config.parse(SMALL + '[outbox]\nretry_first = "2h"\n', name="x")
 
 
+@pytest.mark.parametrize("rate", ["5/1h", "1/11m", "1/1d"])
+def test_handlers_hear_of_urgent_tickets_soon(rate: str) -> None:
+    """The budget of notices lets one leave every ten minutes, because all that waits is told in the next one."""
+    config.parse(SMALL + '[budget]\nnotices = "1/10m"\n', name="x")
+    with pytest.raises(ConfigError, match=r"budget\.notices: should let one leave every ten minutes"):
+        config.parse(SMALL + f'[budget]\nnotices = "{rate}"\n', name="x")
+
+
 def test_a_missing_file_says_how_to_begin(tmp_path: Path) -> None:
     """Where there is no configuration, the advice names `init`."""
     with pytest.raises(ConfigError, match=r"config\.toml: cannot be read: No such file") as caught:

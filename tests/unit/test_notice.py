@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from abuse_triage.model.decision import Phase, Priority, TicketKind, Tlp, TraceEntry, Verdict
 from abuse_triage.model.identity import Team
 from abuse_triage.model.ticket import NUMBER_PLACEHOLDER, MailKind, Outgoing
-from abuse_triage.replies.notice import WIDTH, notice, reasons
+from abuse_triage.replies.notice import WIDTH, gathered, notice, reasons
 
 NOW = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
 TEAM = Team(name="CSIRT Exemplo", ticket_prefix="TEST", timezone="Europe/Lisbon")
@@ -144,3 +144,65 @@ def test_a_strangers_address_breaks_nothing(reporter: str) -> None:
 
     assert all(len(line) <= WIDTH for line in text.splitlines())
     assert 3 == sum(line.startswith(("Priority ", "Because ", "From ")) for line in text.splitlines())
+
+
+def together(tickets: dict[str, tuple[Priority | None, Tlp | None]], *, proven: bool = False) -> Outgoing:
+    """Write one notice of several tickets."""
+    return gathered(
+        team=TEAM,
+        tickets=tickets,
+        message_id="fold.a.b@example.pt",
+        sender="abuse@example.pt",
+        recipient="rui@example.pt",
+        date=NOW,
+        proven=proven,
+    )
+
+
+def test_one_notice_of_several_tickets() -> None:
+    """Each ticket is told with its priority, the strictest TLP in subject and first line, and where to look."""
+    mail = together({"TEST#2026-000001": (Priority.P1, Tlp.GREEN), "TEST#2026-000002": (Priority.P3, Tlp.AMBER)})
+    message, text = read(mail)
+
+    assert (MailKind.NOTICE, "rui@example.pt", False) == (mail.kind, mail.recipient, mail.proven)
+    assert "notice, TLP:AMBER: 2 urgent tickets wait" == message["Subject"]
+    assert "auto-generated" == message["Auto-Submitted"]
+    assert text == (
+        "TLP:AMBER\n\n"
+        "2 urgent tickets wait and should not wait for the digest. They came faster\n"
+        "than one mail for each.\n\n"
+        "TEST#2026-000001  P1\n"
+        "TEST#2026-000002  P3\n\n"
+        "No sender of these is proven, and one stranger may have sent all of them: real\n"
+        "ones may be among them all the same.\n\n"
+        "abuse-triage ticket list --due\n"
+    )
+    assert "The senders are proven." in read(together({"TEST#2026-000001": (Priority.P1, Tlp.CLEAR)}, proven=True))[1]
+
+
+def test_one_notice_withholds_what_is_strict() -> None:
+    """Of a ticket with a strict TLP, or of which nothing is known, the number is told only."""
+    message, text = read(
+        together(
+            {
+                "TEST#2026-000001": (Priority.P1, Tlp.RED),
+                "TEST#2026-000002": (Priority.P2, Tlp.AMBER_STRICT),
+                "TEST#2026-000003": (None, None),
+            }
+        )
+    )
+    assert message["Subject"].startswith("notice, TLP:RED: 3 urgent")
+    assert not {"P1", "P2"} & set(text.split())
+    assert 3 == text.count(", withheld")
+
+
+def test_one_ticket_waits() -> None:
+    """Where several notices of one ticket waited, it is told once, in the singular."""
+    text = read(together({"TEST#2026-000001": (Priority.P1, Tlp.CLEAR)}))[1]
+    assert "1 urgent ticket waits and should" in text
+
+
+def test_lines_of_several_are_no_wider_than_others() -> None:
+    """With numbers of up to 50 characters every line fits."""
+    strict = dict.fromkeys((f"{number:050}" for number in range(3)), (Priority.P1, Tlp.AMBER_STRICT))
+    assert WIDTH >= max(map(len, read(together(strict))[1].splitlines()))

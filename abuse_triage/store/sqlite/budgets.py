@@ -35,7 +35,7 @@ _ANY_HELD = "SELECT EXISTS (SELECT 1 FROM outbox WHERE held_at IS NOT NULL)"
 _OTHERS = """
 SELECT EXISTS (
     SELECT 1 FROM outbox WHERE held_at IS NOT NULL
-    AND (recipient, proven) = (SELECT recipient, proven FROM outbox WHERE id = ?) AND id <> ?
+    AND (recipient, proven, kind) = (SELECT recipient, proven, kind FROM outbox WHERE id = ?) AND id <> ?
 )
 """
 

@@ -1,10 +1,10 @@
-"""Several acknowledgements to one address become one mail, before any of them has left."""
+"""Several mails of one kind to one address become one mail, before any of them has left."""
 
 import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from abuse_triage.model.ticket import MailState, Outgoing
+from abuse_triage.model.ticket import MailKind, MailState, Outgoing
 from abuse_triage.store.interface import StoredMail
 from abuse_triage.store.sqlite.columns import moment
 from abuse_triage.store.sqlite.connection import Connected
@@ -12,7 +12,7 @@ from abuse_triage.store.sqlite.outbox import COLUMNS, FROM, enqueue, one_mail, s
 
 _FOLDABLE = f"""
 SELECT {COLUMNS} {FROM} WHERE held_at IS NOT NULL AND recipient = ? AND proven = ?
-    AND outbox.kind = 'acknowledgement'
+    AND outbox.kind = ?
 ORDER BY outbox.id LIMIT ?
 """
 _LAST = """
@@ -31,10 +31,12 @@ class _GoneError(Exception):
 class Folding(Connected):
     """Telling several things in one mail."""
 
-    def foldable(self, recipient: str, limit: int, *, proven: bool) -> list[StoredMail]:
-        """List the acknowledgements to one address, proven or not, that are held, oldest first."""
+    def foldable(
+        self, recipient: str, limit: int, *, proven: bool, kind: MailKind = MailKind.ACKNOWLEDGEMENT
+    ) -> list[StoredMail]:
+        """List the mails of one kind to one address, proven or not, that are held, oldest first."""
         with self._db.reading():
-            return [stored_mail(row) for row in self._db.all(_FOLDABLE, recipient, int(proven), limit)]
+            return [stored_mail(row) for row in self._db.all(_FOLDABLE, recipient, int(proven), kind.value, limit)]
 
     def fold(self, mail: Outgoing, mail_ids: Sequence[int], now: datetime) -> StoredMail | None:
         """Queue one mail in place of several; None, and nothing changes, where one of them is not queued any more."""

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from abuse_triage.errors import InputError, NotFoundError
+from abuse_triage.model.decision import Priority, Tlp
 from abuse_triage.model.ticket import JournalEntry, MailKind, MailState, Outgoing
 from abuse_triage.store.interface import MailToSend, StoredMail
 from abuse_triage.store.sqlite.columns import moment, time_of
@@ -20,7 +21,7 @@ ON CONFLICT (message_id) DO NOTHING
 """
 COLUMNS = """
 outbox.id, outbox.kind, message_id, recipient, outbox.state, tries, outbox.created_at, next_try, error, tickets.number,
-proven, answers, language, held_at, paid_at, folded_into
+proven, answers, language, held_at, paid_at, folded_into, tickets.priority, tickets.tlp
 """
 """What `stored_mail` makes a `StoredMail` of, in a query with `FROM`."""
 FROM = "FROM outbox LEFT JOIN tickets ON tickets.id = outbox.ticket_id"
@@ -189,7 +190,7 @@ def _not_in_hand(mail_id: int) -> NotFoundError:
 def stored_mail(row: Any) -> StoredMail:
     """Make a mail of its `COLUMNS`."""
     mail_id, kind, message_id, recipient, state, tries, created_at, next_try, error, ticket, *rest = row
-    proven, answers, language, held_at, paid_at, folded_into = rest
+    proven, answers, language, held_at, paid_at, folded_into, priority, tlp = rest
     return StoredMail(
         id=mail_id,
         kind=MailKind(kind),
@@ -207,4 +208,6 @@ def stored_mail(row: Any) -> StoredMail:
         held_at=held_at and time_of(held_at),
         paid_at=paid_at and time_of(paid_at),
         folded_into=folded_into,
+        priority=priority and Priority(priority),
+        tlp=tlp and Tlp(tlp),
     )
