@@ -1,9 +1,11 @@
 """What several kinds of tests need."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pgp import Forge
 
 _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 
@@ -23,3 +25,10 @@ def corpora() -> Path:
     if named == "required":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def forge() -> Iterator[Forge]:
+    """Give everybody's OpenPGP keys, each made when it is asked for first."""
+    with Forge.open() as made:
+        yield made
