@@ -11,7 +11,7 @@ from abuse_triage import pipeline
 from abuse_triage.cli.arrivals import arrival, assumes_sender, envelope_options, mailboxes
 from abuse_triage.cli.context import State, common, json_option, pass_state
 from abuse_triage.cli.mailfiles import mails_from, mails_in
-from abuse_triage.cli.output import document, fields, show
+from abuse_triage.cli.output import document, fields, say, show
 from abuse_triage.errors import InputError
 from abuse_triage.indicators.refang import defang, defang_text
 from abuse_triage.mail.addressee import Addressee
@@ -23,6 +23,10 @@ from abuse_triage.model.ticket import Outcome, Relations
 from abuse_triage.outcomes import Decision
 from abuse_triage.service.knowledge import knowledge_of
 
+_OF_MAIL = frozenset(
+    ("from", "sender", "to", "cc", "subject", "date", "message-id", "received", "return-path", "content-type")
+)
+"""Fields of which a mail has one at least."""
 _SHOWN = 100
 _FACTS_LEFT_OUT = (
     *("auth.", "body.", "contact.", "decision.", "envelope.", "from.", "header.", "indicators.", "lang", "mailbox."),
@@ -54,6 +58,8 @@ def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[
         raise InputError(f"there is no message in {source}")
     message = arrival(mail, sender, mailboxes(settings, recipients))
     reading = pipeline.read(message.raw, settings.limits)
+    if not any(header.name in _OF_MAIL for header in reading.headers):
+        say(f"warning: {mail.source} has no header of a mail: is it one? It is read all the same.")
     keys = pipeline.keys(reading, message, knowledge)
     decision = pipeline.judge(reading, message, keys, knowledge)
     outcome = pipeline.decide(

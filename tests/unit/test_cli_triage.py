@@ -54,6 +54,33 @@ def test_a_saved_report_is_not_taken_for_a_bounce(csirt: Csirt) -> None:
     assert "(assumed" not in explained(csirt, PHISHING)
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"just a line\nand another\n",
+        b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n",
+        bytes(range(256)) * 20,
+        b"Note: a text\n\nx",
+    ],
+)
+def test_what_is_no_mail_is_warned_of(csirt: Csirt, raw: bytes) -> None:
+    """A file without any header of a mail is explained all the same, with a warning apart from the explanation."""
+    result = csirt.run("triage", "-", stdin=raw)
+    assert ["warning: - has no header of a mail: is it one? It is read all the same."] == result.stderr.splitlines()
+    assert "Decided: " in result.stdout
+
+
+@pytest.mark.parametrize("raw", [PHISHING, VACATION, b"Subject: x\n\n"])
+def test_mail_is_not_warned_of(csirt: Csirt, raw: bytes) -> None:
+    """One header of a mail is enough."""
+    assert "" == csirt.run("triage", "-", stdin=raw).stderr
+
+
+def test_an_empty_file_cannot_be_used(csirt: Csirt) -> None:
+    """There is nothing to explain, which is said, with exit code 65."""
+    assert "there is no message in -" in csirt.run("triage", "-", stdin=b"", code=65).stderr
+
+
 def test_a_parked_message_says_so(tmp_path: Path) -> None:
     """With the shipped rules a bounce opens no ticket."""
     csirt = install(tmp_path)
