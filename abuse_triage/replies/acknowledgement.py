@@ -43,6 +43,9 @@ def acknowledge(
     their_number: str = "",
     dsa_notice: bool = False,
     proven: bool = False,
+    sealed: bool = False,
+    encrypt_to: str = "",
+    not_before: datetime | None = None,
     wording: Wording = SHIPPED,
 ) -> Outgoing:
     """Write the acknowledgement of one message, with `NUMBER_PLACEHOLDER` where the ticket's number goes.
@@ -72,9 +75,16 @@ def acknowledge(
             other characters than such numbers have is left out.
         dsa_notice: adds what article 16 of Regulation (EU) 2022/2065 asks a hosting service to say.
         proven: whether the recipient is proven to have written.
+        sealed: the report was encrypted. Then category, indicators, label and what is missing are not told, whatever
+            was given for them and whatever a template says, so that nobody can have us tell what he cannot open.
+        encrypt_to: fingerprint of the recipient's key that the mail is encrypted to on its way, "" for none.
+        not_before: when it may leave at the earliest, None for at once.
         wording: the templates.
     """
     languages = LANGUAGES if language == "pt" else LANGUAGES[::-1]
+    if sealed:
+        category_names, counts, missing = dict.fromkeys(LANGUAGES, "-"), {}, ()
+        tlp, tlp_marked = Tlp.AMBER, False
     theirs = their_number if _THEIR_NUMBER.fullmatch(their_number) else ""
     values: dict[str, object] = {
         "number": NUMBER_PLACEHOLDER,
@@ -85,6 +95,8 @@ def acknowledge(
         "missing": missing,
         "until": _moment(received_at + response, team.timezone) if date < received_at + response else "",
         "hours": -(-response // timedelta(hours=1)),
+        "sealed": sealed,
+        "use_key": not sealed and tlp_marked and tlp >= Tlp.AMBER_STRICT and bool(team.openpgp_fingerprint),
         "dsa": dsa_notice,
         "incident_address": incident_address,
     }
@@ -115,6 +127,8 @@ def acknowledge(
         proven=proven,
         answers=in_reply_to,
         language=languages[0],
+        encrypt_to=encrypt_to,
+        not_before=not_before,
     )
 
 

@@ -40,6 +40,8 @@ VARIABLES: Mapping[str, Variable] = {
         ("missing", ("incident",), 'What to ask for: any of "time", "source", "page", "logs" and "message".'),
         ("tlp", _TICKET, 'Label of the ticket, such as "TLP:GREEN".'),
         ("tlp_marked", _TICKET, "True where the label was in the message, false where it is the mailbox's default."),
+        ("sealed", _TICKET, "True where the report was encrypted: then nothing above tells what is in it."),
+        ("use_key", _TICKET, "True where a report marked RED or AMBER+STRICT came in clear, and the team has a key."),
         ("until", _TICKET, 'By when a person reads it, such as "2026-11-22 14:30 (WET)"; "" where that has passed.'),
         ("hours", _TICKET, "The same in hours from the arrival, rounded up."),
         ("dsa", ("incident",), "True where reply.dsa_notice is set."),

@@ -17,6 +17,7 @@ from abuse_triage.model.report import Kind
 from abuse_triage.model.ticket import NUMBER_PLACEHOLDER, MailKind, Outgoing
 from abuse_triage.replies.acknowledgement import acknowledge, incident_address, promised
 from abuse_triage.replies.sandbox import WIDTH
+from abuse_triage.replies.wording import Wording
 
 NUMBER = "DNSPT-CSIRT#2026-000123"
 ARRIVAL = datetime(2026, 11, 21, 14, 30, tzinfo=UTC)
@@ -531,3 +532,42 @@ def test_each_language_is_short() -> None:
 def test_the_rule_between_the_languages_is_no_signature() -> None:
     """Mail programs hide what follows "-- ", and the second language is no signature."""
     assert "\n-- \n" not in text(written())
+
+
+@pytest.mark.parametrize("kind", TicketKind)
+def test_the_answer_to_an_encrypted_report_is_the_same_whatever_is_in_it(kind: TicketKind) -> None:
+    """Nobody learns from it whether something could be decrypted, or what the rules made of it."""
+    one = written(kind=kind, sealed=True, category_names={"pt": "Outro", "en": "Other"}, counts={}, tlp=Tlp.AMBER)
+    told = {"tlp": Tlp.RED, "tlp_marked": True, "missing": EVERYTHING, "counts": {Kind.URL: 7}}
+    other = written(kind=kind, sealed=True, encrypt_to="A" * 40, **told)
+
+    assert one.content == other.content
+    assert "encrypted" in text(one)
+    assert "TLP" not in text(one)
+    assert "Categor" not in text(one)
+
+
+def test_an_operators_own_words_cannot_tell_what_an_encrypted_report_says() -> None:
+    """A template that was written before there was encryption, and asks for everything, gets nothing."""
+    asks = "Subject: Hello\n\n{{ number }} {{ category }} {{ tlp }}\n{{ contact }}"
+    wording = Wording({"en/incident.txt.j2": asks})
+
+    assert "- TLP:AMBER" in text(written(sealed=True, tlp=Tlp.RED, wording=wording))
+    assert "Fraud TLP:RED" in text(written(tlp=Tlp.RED, wording=wording))
+
+
+@pytest.mark.parametrize(
+    ("expected", "changes"),
+    [
+        (True, {"tlp": Tlp.RED, "tlp_marked": True}),
+        (True, {"tlp": Tlp.AMBER_STRICT, "tlp_marked": True, "kind": TicketKind.ENQUIRY}),
+        (False, {"tlp": Tlp.AMBER, "tlp_marked": True}),
+        (False, {"tlp": Tlp.RED, "tlp_marked": False}),
+        (False, {"tlp": Tlp.RED, "tlp_marked": True, "team": TEAM.model_copy(update={"openpgp_fingerprint": ""})}),
+    ],
+)
+def test_who_sends_something_strict_in_clear_is_told_how_to_encrypt_it(
+    expected: bool, changes: dict[str, object]
+) -> None:
+    """Only where the sender marked it so, and where the team has a key."""
+    assert expected == ("it reached us unencrypted" in " ".join(text(written(**changes)).split()))
