@@ -172,12 +172,18 @@ class RelationKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketRef:
-    """As much of a ticket as relating needs; `participants` are the addresses that wrote to it or were written to."""
+    """As much of a ticket as relating needs.
+
+    `participants` are the addresses that wrote to it or were written to. `acknowledged` says whether an acknowledgement
+    of it has left or waits, and none where all of them were refused or became too old; it is found out of `peer` and
+    `same_sender` only.
+    """
 
     id: int
     number: str
     state: TicketState
     participants: tuple[str, ...] = ()
+    acknowledged: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +226,8 @@ class Outcome:
     where the store finds others inside the transaction, it writes nothing and says "stale". `undeliverable` are the
     Message-IDs of mails of ours that this message reports as not delivered: they are marked, and their tickets say so.
     `signature_id` is remembered as seen in this message; `offered` are certificates that came with it, kept apart from
-    those of the operator.
+    those of the operator. With `unseen` the decision takes it for new: where the store knows it from another message,
+    that is "stale" too.
     """
 
     message_id: str
@@ -244,4 +251,5 @@ class Outcome:
     refused: str = ""
     undeliverable: tuple[str, ...] = ()
     signature_id: str = ""
+    unseen: bool = False
     offered: tuple[Certificate, ...] = ()

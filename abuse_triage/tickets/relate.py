@@ -47,6 +47,9 @@ def relate(
     one that it names and to that of another reporter with the same content; where the sender claims to be a participant
     of the one that it names, it is no follow-up, because that is not proven, but it is not acknowledged again either.
 
+    What is sent again under a number of theirs or with the same content is acknowledged where that ticket never was:
+    the first acknowledgement was refused for a reason that may be gone, or could not be delivered.
+
     Args:
         relations: what the store knows about the message's keys.
         automatic: which kind of robot wrote it ("bounce", "auto-reply", "loop" …), "" for a person; a robot's joins
@@ -67,15 +70,18 @@ def relate(
         return _join(relations.answered, _OF_OURS.get(automatic, "it answers a mail of ours"), automatic=automatic)
     if relations.tagged is not None and _is_participant(authenticated_from, relations.tagged):
         return _join(relations.tagged, "it names the ticket, and its From is a proven participant", automatic=automatic)
+    known = relations.tagged is not None and _is_participant(sender, relations.tagged)
+    answerable = bool(sender) and not known and not automatic
     if relations.peer is not None:
-        return _join(relations.peer, "a proven contact gave it the same number of theirs", automatic=automatic)
+        joined = _join(relations.peer, "a proven contact gave it the same number of theirs", automatic=automatic)
+        return _told_at_last(joined, relations.peer) if answerable else joined
     if relations.same_sender is not None:
         joined = _join(relations.same_sender, "the same content came from the same sender before", automatic=automatic)
         # Nothing proves the envelope sender, and others may know the content: From would be let in with both.
-        return replace(joined, admits=False)
+        joined = replace(joined, admits=False)
+        return _told_at_last(joined, relations.same_sender) if answerable else joined
     links: dict[int, TicketRef] = {}
     reasons = []
-    known = relations.tagged is not None and _is_participant(sender, relations.tagged)
     if relations.tagged is not None:
         links[relations.tagged.id] = relations.tagged
         reasons.append("it names a ticket, but its From is not a proven participant of that")
@@ -100,6 +106,12 @@ def _join(ticket: TicketRef, reason: str, *, automatic: str) -> Relation:
     elif reopens:
         reason += f"; the ticket was {ticket.state} and is open again"
     return Relation(joins=ticket, reopens=reopens, links=(), reason=reason, acknowledge=False)
+
+
+def _told_at_last(joined: Relation, ticket: TicketRef) -> Relation:
+    if ticket.acknowledged:
+        return joined
+    return replace(joined, acknowledge=True, reason=f"{joined.reason}; nobody was told its number yet")
 
 
 def _is_participant(address: str, ticket: TicketRef) -> bool:

@@ -1,11 +1,14 @@
 """The contract of relating: which tickets a message belongs to."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from contract.engines import Engine
 from contract.values import (
+    LEASE,
     NOON,
     REPORTER,
+    acknowledgement,
     arrival,
     claim_one,
     content_of,
@@ -17,8 +20,9 @@ from contract.values import (
     parks,
 )
 
+from abuse_triage.model.budget import Bucket
 from abuse_triage.model.ticket import Relations, TicketState
-from abuse_triage.store.interface import Store
+from abuse_triage.store.interface import Finished, Store, Unfinished
 
 BRUNO = "bruno@example.org"
 
@@ -137,8 +141,6 @@ def test_window_ends_what_counts_as_the_same(store: Store) -> None:
     open_ticket(store, "m1", keys=keys("x"))
     assert store.relations(keys("x", days=0)).same_sender is not None
     later = keys("x")
-    from dataclasses import replace
-
     assert store.relations(replace(later, since=NOON + timedelta(seconds=1))).same_sender is None
     assert store.relations(replace(later, since=NOON + timedelta(seconds=1), sender=BRUNO)).same_content is None
 
@@ -208,3 +210,69 @@ def test_parked_messages_teach_no_number(store: Store) -> None:
     store.accept([arrival()])
     store.finish([parks(claim_one(store), keys=keys("x", peer="cert-a 77"))])
     assert store.relations(keys("", peer="cert-a 77")).peer is None
+
+
+def told(store: Store) -> tuple[bool, bool]:
+    """Whether the ticket of a content and number counts as acknowledged, by the content and by the number."""
+    found = store.relations(keys("x", peer="cert-a 77"))
+    assert found.same_sender is not None
+    assert found.peer is not None
+    return found.same_sender.acknowledged, found.peer.acknowledged
+
+
+REPEATED = keys("x", peer="cert-a 77")
+REPEATED_MAIL = acknowledgement("m1", REPORTER)
+
+
+def test_ticket_without_an_answer_is_not_acknowledged(store: Store) -> None:
+    """Where none was queued, or notices only, a relation says so."""
+    open_ticket(store, "m1", keys=REPEATED, outgoing=(notice(),))
+    assert (False, False) == told(store)
+
+
+def test_ticket_with_an_answer_is_acknowledged_whatever_becomes_of_it(store: Store) -> None:
+    """Waiting, being sent, sent, unknown and undeliverable count; what was refused for good does not."""
+    open_ticket(store, "m1", keys=REPEATED, outgoing=(REPEATED_MAIL,))
+    assert (True, True) == told(store)
+    store.pay([(1, [Bucket(name="empty", count=1, span=timedelta(hours=1))])] * 2, NOON)
+    assert (True, True) == told(store)
+    store.sending(1, NOON)
+    assert (True, True) == told(store)
+    store.unknown(1, NOON, "gone")
+    assert (True, True) == told(store)
+    store.resend(1, "ana", NOON)
+    store.sending(1, NOON)
+    store.sent(1, NOON, "250 ok")
+    assert (True, True) == told(store)
+    store.accept([arrival("b1", sender="")])
+    store.finish([joins(claim_one(store), 1, undeliverable=(REPEATED_MAIL.message_id,))])
+    assert (True, True) == told(store)
+    store.resend(1, "ana", NOON)
+    store.give_up(1, NOON, "550 no such user")
+    assert (False, False) == told(store)
+
+
+def test_folded_answer_counts_as_the_mail_in_its_place(store: Store) -> None:
+    """A ticket whose number another mail tells is acknowledged unless that mail was refused."""
+    open_ticket(store, "m1", keys=REPEATED, outgoing=(REPEATED_MAIL,))
+    store.fold(replace(REPEATED_MAIL, message_id="fold.m1@example.pt"), [1], NOON)
+    assert (True, True) == told(store)
+    store.give_up(2, NOON, "550 no such user")
+    assert (False, False) == told(store)
+
+
+def test_two_copies_at_once_are_answered_once(store: Store) -> None:
+    """Of two messages that both found a ticket without an answer the second one has to be decided again."""
+    open_ticket(store, "m1", keys=REPEATED, outgoing=())
+    untold = store.relations(REPEATED)
+    store.accept([arrival("m2"), arrival("m3")])
+    both = store.claim(2, LEASE)
+    answers = [
+        joins(claimed, 1, keys=REPEATED, assumed=untold, outgoing=(acknowledgement(claimed.arrival.id, REPORTER),))
+        for claimed in both
+    ]
+    first, second = store.finish(answers)
+    assert isinstance(first, Finished)
+    assert Unfinished(message_id="m3", stale=True) == second
+    assert ["ack.m2@example.pt"] == [mail.message_id for mail in store.mails((), 10)]
+    assert (True, True) == told(store)

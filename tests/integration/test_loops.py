@@ -168,6 +168,22 @@ def test_a_rude_responder(world: World, answers: str) -> None:
     assert len(sent) <= (2 if answers == "with the same words" else 1)  # nothing tells its first mail from a person's
 
 
+def test_a_report_whose_answer_was_refused(tmp_path: Path) -> None:
+    """Who sends a report again because no answer came is answered then, on the same ticket, and never twice."""
+    with SmtpSink(tmp_path / "sink", faults=["rcpt-5xx"]) as sink, Daemon(tmp_path, smarthost=sink.address) as daemon:
+        daemon.start()
+        for _ in range(4):
+            daemon.send(report("rui@example.org"), sender="rui@example.org", recipient="abuse@example.pt")
+            daemon.drain()
+
+        assert ["rui@example.org"] == [mail.recipient for mail in sink.mails()]
+        assert ["failed", "sent"] == [mail.state.value for mail in reversed(daemon.store().mails((), 10))]
+        assert 1 == tickets(daemon)
+        reasons = [message.refused for message in reversed(daemon.store().messages(MessageFilter()))]
+    assert ["", ""] == reasons[:2]
+    assert all("only the first message" in reason for reason in reasons[2:])
+
+
 @pytest.mark.skipif(bool(postfix.why_not()), reason=postfix.why_not())
 @pytest.mark.parametrize("relay", ["honest", "careless"])
 def test_a_stock_responder(world: World, tmp_path: Path, relay: str) -> None:

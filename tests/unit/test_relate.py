@@ -121,6 +121,36 @@ def test_the_same_content_lets_nobody_in() -> None:
     assert related().admits
 
 
+@pytest.mark.parametrize("name", ["same_sender", "peer"])
+def test_who_was_never_told_is_told_at_last(name: str) -> None:
+    """What is sent again is acknowledged where no acknowledgement of its ticket has left or waits."""
+    untold = replace(ticket(3), acknowledged=False)
+    relation = related(Relations(**{name: untold}))
+    assert (untold, True) == (relation.joins, relation.acknowledge)
+    assert relation.reason.endswith("nobody was told its number yet")
+    assert (name == "peer") == relation.admits
+
+
+@pytest.mark.parametrize("name", ["same_sender", "peer"])
+@pytest.mark.parametrize("why", ["robot", "null sender", "names a ticket of the same sender"])
+def test_a_robot_is_not_told_at_last(name: str, why: str) -> None:
+    """Machines, the null sender and who may be a robot that answers what it gets stay unanswered."""
+    relations = Relations(**{name: replace(ticket(3), acknowledged=False)})
+    relation = {
+        "robot": related(relations, automatic="auto-reply"),
+        "null sender": related(relations, sender=""),
+        "names a ticket of the same sender": related(replace(relations, tagged=ticket(2))),
+    }[why]
+    assert (3, False) == (relation.joins and relation.joins.id, relation.acknowledge)
+
+
+@pytest.mark.parametrize("name", ["answered", "tagged"])
+def test_a_follow_up_is_never_acknowledged(name: str) -> None:
+    """Who answers us or is proven to be on the ticket talks with people there already."""
+    relations = Relations(**{name: replace(ticket(3), acknowledged=False)})
+    assert not related(relations, authenticated_from=ANA).acknowledge
+
+
 def test_another_reporter_is_never_silenced() -> None:
     """The same content from somebody else is a ticket of its own, linked and acknowledged."""
     relation = related(Relations(same_content=ticket(4)), sender=EVE)

@@ -11,13 +11,21 @@ _ANSWERED = """
 SELECT tickets.id, tickets.number, tickets.state FROM outbox JOIN tickets ON tickets.id = outbox.ticket_id
 WHERE outbox.message_id IN (SELECT value FROM json_each (?)) ORDER BY outbox.id DESC LIMIT 1
 """
+# What was folded is told where the mail in its place is. Mail that came back counts: it might do so for ever.
+_TICKET_AND_WHETHER_TOLD = """
+SELECT tickets.id, tickets.number, tickets.state, EXISTS (
+    SELECT 1 FROM outbox LEFT JOIN outbox AS told ON told.id = outbox.folded_into
+    WHERE outbox.ticket_id = tickets.id AND outbox.kind = 'acknowledgement'
+        AND coalesce (told.state, outbox.state) <> 'failed'
+)
+"""
 _TAGGED = "SELECT id, number, state FROM tickets WHERE number = ?"
-_SAME_SENDER = """
-SELECT tickets.id, tickets.number, tickets.state FROM contents JOIN tickets ON tickets.id = contents.ticket_id
+_SAME_SENDER = f"""
+{_TICKET_AND_WHETHER_TOLD} FROM contents JOIN tickets ON tickets.id = contents.ticket_id
 WHERE fingerprint = ? AND sender = ? AND received_at >= ?
 """
-_PEER = """
-SELECT tickets.id, tickets.number, tickets.state FROM peers JOIN tickets ON tickets.id = peers.ticket_id WHERE peer = ?
+_PEER = f"""
+{_TICKET_AND_WHETHER_TOLD} FROM peers JOIN tickets ON tickets.id = peers.ticket_id WHERE peer = ?
 """
 # One row for each sender: at most one of them is passed over, however often the same content came.
 _SAME_CONTENT = """
@@ -41,6 +49,7 @@ class Found(NamedTuple):
     id: int
     number: str
     state: str
+    acknowledged: int = 1
 
 
 class Standing(NamedTuple):
@@ -53,9 +62,10 @@ class Standing(NamedTuple):
     same_content: Found | None = None
 
     def agrees(self, assumed: Relations) -> bool:
-        """Tell whether a decision that was made on `assumed` still holds: the same tickets in the same states."""
+        """Tell whether a decision that was made on `assumed` still holds: the same tickets, as they were."""
         return all(
-            (found and (found.id, found.state)) == (ref and (ref.id, ref.state.value))
+            (found and (found.id, found.state, bool(found.acknowledged)))
+            == (ref and (ref.id, ref.state.value, ref.acknowledged))
             for found, ref in (
                 (self.answered, assumed.answered),
                 (self.tagged, assumed.tagged),
@@ -110,6 +120,7 @@ def reference(db: Connection, found: Found | None, *, participants: bool = False
         number=found.number,
         state=TicketState(found.state),
         participants=tuple(address for (address,) in rows),
+        acknowledged=bool(found.acknowledged),
     )
 
 
