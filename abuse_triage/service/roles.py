@@ -141,7 +141,11 @@ def _run_alone(settings: Settings, role: Role, run: Callable[[Settings, Store, t
 
 
 def _open(settings: Settings) -> Store:
-    return open_store(settings.store.path, number_format=config.number_format(settings))
+    return open_store(
+        settings.store.path,
+        number_format=config.number_format(settings),
+        max_offered=settings.openpgp.max_offered,
+    )
 
 
 def _stop_event() -> threading.Event:

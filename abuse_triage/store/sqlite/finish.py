@@ -11,8 +11,10 @@ from abuse_triage.store.interface import Finished, Unfinished
 from abuse_triage.store.sqlite.columns import VERDICT_SCHEMA, clean_json, moment, time_of, verdict_json
 from abuse_triage.store.sqlite.connection import Connected
 from abuse_triage.store.sqlite.journal import write_journal
+from abuse_triage.store.sqlite.offered import offer
 from abuse_triage.store.sqlite.outbox import enqueue, mark_undeliverable
 from abuse_triage.store.sqlite.relations import remember, standing
+from abuse_triage.store.sqlite.signatures import remember_signature, seen_elsewhere
 
 _HELD = """
 SELECT received_at, ticket_id, promoted_by, promoted_at FROM messages
@@ -91,6 +93,7 @@ class Finishing(Connected):
     """Storing outcomes."""
 
     _number_format: str
+    _max_offered: int
 
     def finish(self, outcomes: Sequence[Outcome]) -> list[Finished | Unfinished]:
         """Store everything that each outcome consists of; one commit for all, and each of them wholly or not at all.
@@ -128,6 +131,8 @@ class Finishing(Connected):
         received_at, previous, promoted_by, promoted_at = held
         if previous is None and not standing(self._db, outcome.keys).agrees(outcome.assumed):
             raise _StaleError
+        if outcome.unseen and seen_elsewhere(self._db, outcome.signature_id, outcome.message_id):
+            raise _StaleError
         at = moment(outcome.journal[0].at) if outcome.journal else received_at
         home = self._home(outcome, previous, at)
         ticket_id = home.id if home else None
@@ -146,6 +151,15 @@ class Finishing(Connected):
         write_journal(self._db, journal, ticket_id=ticket_id, message_id=outcome.message_id)
         for message_id in outcome.undeliverable:
             mark_undeliverable(self._db, message_id, outcome.message_id, time_of(at))
+        if outcome.signature_id:
+            remember_signature(self._db, outcome.signature_id, outcome.message_id, at)
+        if outcome.offered:
+            offer(
+                *(self._db, outcome.offered),
+                message_id=outcome.message_id,
+                at=time_of(at),
+                most=self._max_offered,
+            )
         if home:
             self._furnish(outcome, home, received_at, at, again=previous is not None)
         return home.number if home else ""

@@ -15,13 +15,14 @@ _ANSWER_LENGTH = 200
 _STOPPED = "the sender stopped while it was sending"
 
 _ENQUEUE = """
-INSERT INTO outbox (ticket_id, kind, message_id, recipient, created_at, next_try, content, proven, answers, language)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO outbox (ticket_id, kind, message_id, recipient, created_at, next_try, content, proven, answers, language,
+    encrypt_to)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (message_id) DO NOTHING
 """
 COLUMNS = """
 outbox.id, outbox.kind, message_id, recipient, outbox.state, tries, outbox.created_at, next_try, error, tickets.number,
-proven, answers, language, held_at, paid_at, folded_into, tickets.priority, tickets.tlp
+proven, answers, language, held_at, paid_at, folded_into, tickets.priority, tickets.tlp, encrypt_to
 """
 """What `stored_mail` makes a `StoredMail` of, in a query with `FROM`."""
 FROM = "FROM outbox LEFT JOIN tickets ON tickets.id = outbox.ticket_id"
@@ -141,12 +142,13 @@ class Outbox(Connected):
 
 
 def enqueue(db: Connection, mail: Outgoing, at: str, *, ticket_id: int | None, content: bytes) -> bool:
-    """Add a mail to the outbox, due at once; False where its Message-ID was there before, and then nothing changes.
+    """Add a mail to the outbox, due when it may leave; False, and nothing changes, where its Message-ID is there.
 
     Inside of a transaction; `at` as its column holds it, `content` with the ticket's number in place.
     """
-    values = ticket_id, mail.kind.value, mail.message_id, mail.recipient, at, at, content
-    return db.run(_ENQUEUE, *values, int(mail.proven), mail.answers, mail.language) == 1
+    due = max(at, moment(mail.not_before)) if mail.not_before else at
+    values = ticket_id, mail.kind.value, mail.message_id, mail.recipient, at, due, content
+    return db.run(_ENQUEUE, *values, int(mail.proven), mail.answers, mail.language, mail.encrypt_to) == 1
 
 
 def mark_undeliverable(db: Connection, message_id: str, reported_by: str, at: datetime) -> None:
@@ -190,7 +192,7 @@ def _not_in_hand(mail_id: int) -> NotFoundError:
 def stored_mail(row: Any) -> StoredMail:
     """Make a mail of its `COLUMNS`."""
     mail_id, kind, message_id, recipient, state, tries, created_at, next_try, error, ticket, *rest = row
-    proven, answers, language, held_at, paid_at, folded_into, priority, tlp = rest
+    proven, answers, language, held_at, paid_at, folded_into, priority, tlp, encrypt_to = rest
     return StoredMail(
         id=mail_id,
         kind=MailKind(kind),
@@ -210,4 +212,5 @@ def stored_mail(row: Any) -> StoredMail:
         folded_into=folded_into,
         priority=priority and Priority(priority),
         tlp=tlp and Tlp(tlp),
+        encrypt_to=encrypt_to,
     )

@@ -224,12 +224,75 @@ _MORE_INDEXES = (
     "CREATE INDEX budgets_back ON budgets (as_of_us + used_us)",
 )
 
+# The number of a row grows with each certificate that is stored, also where it replaces an earlier copy of itself.
+_CERTIFICATES = """
+CREATE TABLE certificates (             -- OpenPGP keys of others, public parts only
+    id INTEGER PRIMARY KEY,
+    fingerprint TEXT NOT NULL UNIQUE,   -- of the primary key, upper-case hexadecimal digits
+    origin TEXT NOT NULL,               -- operator, wkd or attached; only the first is anybody's word
+    names TEXT NOT NULL,                -- JSON list of the user ids; whoever made the key wrote them
+    created TEXT NOT NULL,
+    expires TEXT,                       -- NULL for never
+    revoked INTEGER NOT NULL,
+    can_encrypt INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    added_at TEXT NOT NULL,
+    added_by TEXT NOT NULL,
+    blob BLOB NOT NULL                  -- the certificate in binary form
+) STRICT
+"""
+
+_CERTIFICATE_KEYS = """
+CREATE TABLE certificate_keys (         -- by what a signature or ciphertext names a certificate
+    id INTEGER PRIMARY KEY,
+    certificate_id INTEGER NOT NULL REFERENCES certificates (id) ON DELETE CASCADE,
+    key_id TEXT NOT NULL,               -- of the primary key or a subkey, 16 upper-case hexadecimal digits
+    UNIQUE (key_id, certificate_id)
+) STRICT
+"""
+
+_CERTIFICATE_ADDRESSES = """
+CREATE TABLE certificate_addresses (    -- whom a certificate may belong to
+    id INTEGER PRIMARY KEY,
+    certificate_id INTEGER NOT NULL REFERENCES certificates (id) ON DELETE CASCADE,
+    address TEXT NOT NULL,              -- lower case
+    said INTEGER NOT NULL,              -- 1 where whoever added it says so, 0 where only a name in it claims so
+    UNIQUE (address, certificate_id, said)
+) STRICT
+"""
+
+# No reference to "messages", so that a message may be deleted and its signature still not be used again. Nothing
+# removes rows yet: one for each signed or encrypted message; what limits how long messages are kept goes by "seen_at".
+_SIGNATURES = """
+CREATE TABLE signatures (               -- signatures and ciphertexts that came, so that a replay is known
+    signature_id TEXT PRIMARY KEY,      -- a hash
+    message_id TEXT NOT NULL,           -- the first message that brought it
+    seen_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID
+"""
+
+_KEY_COLUMNS = (
+    # The fingerprint of the key that the mail is encrypted to on its way out, '' for none.
+    "ALTER TABLE outbox ADD COLUMN encrypt_to TEXT NOT NULL DEFAULT ''",
+)
+
+_KEY_INDEXES = (
+    "CREATE INDEX certificates_origin ON certificates (origin)",
+    "CREATE INDEX certificates_expiring ON certificates (expires) WHERE origin = 'operator' AND expires IS NOT NULL",
+    "CREATE INDEX certificate_keys_of ON certificate_keys (certificate_id)",
+    "CREATE INDEX certificate_addresses_of ON certificate_addresses (certificate_id)",
+)
+
 STEPS: dict[str, tuple[str, ...]] = {
     "0001 messages, tickets and outbox": (
         *(_TICKETS, _MESSAGES, _RAW_MESSAGES, _REPORTS, _CONTENTS, _INDICATORS, _PARTICIPANTS, _LINKS),
         *(_JOURNAL, _OUTBOX, _COUNTERS, _MEMORY, *_INDEXES, *_APPEND_ONLY),
     ),
     "0002 proof, promotion, peers and budgets": (*_MORE_COLUMNS, _PEERS, _BUDGETS, *_MORE_INDEXES),
+    "0003 keys and signatures": (
+        *_KEY_COLUMNS,
+        *(_CERTIFICATES, _CERTIFICATE_KEYS, _CERTIFICATE_ADDRESSES, _SIGNATURES, *_KEY_INDEXES),
+    ),
 }
 """Every step in order, by the name under which the file remembers it; another engine's steps have the same names."""
 
