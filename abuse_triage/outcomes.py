@@ -39,6 +39,7 @@ from abuse_triage.tickets.relate import Relation
 ACTOR = "triage"
 """Who the journal names for what the daemon does by itself."""
 _SUMMARY = 200
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,8 @@ def outcome(
     With `retried` the message had its ticket before, which then takes the new values.
     """
     verdict = decision.verdict
-    draft = _draft(reading.subject, arrival, decision.mailbox, verdict, knowledge.settings)
+    summary = defang_text(reading.subject)[:_SUMMARY]
+    draft = _draft(summary, arrival, decision.mailbox, verdict, knowledge.settings)
     kind = OutcomeKind.OPENED
     if relation.joins is not None:
         kind = OutcomeKind.JOINED
@@ -108,7 +110,7 @@ def outcome(
         reason=relation.reason if relation.joins else verdict.parked or verdict.reason,
         format=reading.report.format,
         verdict=verdict,
-        facts=_stored_facts(reading, decision, lacking),
+        facts=_stored_facts(reading, summary, decision, lacking),
         keys=keys,
         assumed=assumed,
         opens=draft if kind is OutcomeKind.OPENED else None,
@@ -187,7 +189,7 @@ def _due(arrival: Arrival, priority: Priority, settings: Settings) -> datetime:
     return arrival.received_at + settings.tickets.response[priority]
 
 
-def _draft(subject: str, arrival: Arrival, mailbox: Mailbox, verdict: Verdict, settings: Settings) -> TicketDraft:
+def _draft(summary: str, arrival: Arrival, mailbox: Mailbox, verdict: Verdict, settings: Settings) -> TicketDraft:
     return TicketDraft(
         kind=verdict.kind,
         category=verdict.category,
@@ -196,16 +198,12 @@ def _draft(subject: str, arrival: Arrival, mailbox: Mailbox, verdict: Verdict, s
         tlp_marked=verdict.tlp_marked,
         priority=verdict.priority,
         review=verdict.review,
-        summary=_summary(subject),
+        summary=summary,
         reporter=arrival.envelope.sender,
         mailbox=mailbox.address,
         due=_due(arrival, verdict.priority, settings),
         year=year_of(arrival.received_at, settings.team.timezone),
     )
-
-
-def _summary(subject: str) -> str:
-    return defang_text(subject)[:_SUMMARY]
 
 
 def _participants(arrival: Arrival, origin: Origin) -> tuple[str, ...]:
@@ -295,12 +293,12 @@ def _notices(
     return mails, (JournalEntry(at=now, actor=ACTOR, action=action, detail=detail),)
 
 
-def _stored_facts(reading: Reading, decision: Decision, lacking: tuple[str, ...]) -> str:
+def _stored_facts(reading: Reading, summary: str, decision: Decision, lacking: tuple[str, ...]) -> str:
     """Keep the facts without the texts, which the raw message has, and what a handler needs to see besides."""
-    return json.dumps(
+    return _json(
         {
             "schema": reading.schema,
-            "summary": _summary(reading.subject),
+            "summary": summary,
             "facts": {name: value for name, value in decision.facts.items() if not name.startswith("body.")},
             "format_reason": reading.report.reason,
             "date": reading.date.isoformat() if reading.date else None,
@@ -314,8 +312,7 @@ def _stored_facts(reading: Reading, decision: Decision, lacking: tuple[str, ...]
             "authentication": _authentication(decision.origin),
             "defects": reading.defects,
             "limits": reading.limits,
-        },
-        ensure_ascii=False,
+        }
     )
 
 

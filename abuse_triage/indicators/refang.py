@@ -212,5 +212,5 @@ def defang_text(text: str) -> str:
 
     Unlike `defang` it cannot be undone: every dot between two letters or digits is bracketed, wherever it stands.
     """
-    line = "".join(char if char.isprintable() else " " for char in text)
+    line = text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
     return " ".join(_LIVE.sub(lambda match: _DEAD.get(match[0], "hxxp"), line).split())

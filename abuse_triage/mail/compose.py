@@ -213,8 +213,9 @@ def _ids(name: str, bare: Sequence[str]) -> str:
     return f"{name}: " + _FOLD.join(kept) + "\r\n"
 
 
+@lru_cache(maxsize=32)
 def _quoted_printable(body: str) -> bytes:
-    """Encode a text with the placeholder left whole, between soft line breaks where its line is long."""
+    """Encode a text with the placeholder left whole, between soft line breaks where its line is long; ours repeat."""
     text = _CONTROL_BUT_LINES.sub("", body).encode("utf-8", "replace")
     first, *others = text.split(_PLACEHOLDER)
     encoded = _encoded(first)

@@ -7,6 +7,7 @@ cannot be used to send somebody else's words from our address, and tells nothing
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from abuse_triage.mail.compose import compose
@@ -86,27 +87,23 @@ def acknowledge(
         category_names, counts, missing = dict.fromkeys(LANGUAGES, "-"), {}, ()
         tlp, tlp_marked = Tlp.AMBER, False
     theirs = their_number if _THEIR_NUMBER.fullmatch(their_number) else ""
-    values: dict[str, object] = {
-        "number": NUMBER_PLACEHOLDER,
-        "their_number": theirs,
-        "counts": counts,
-        "tlp": tlp.label,
-        "tlp_marked": tlp_marked,
-        "missing": missing,
-        "until": _moment(received_at + response, team.timezone) if date < received_at + response else "",
-        "hours": -(-response // timedelta(hours=1)),
-        "sealed": sealed,
-        "use_key": not sealed and tlp_marked and tlp >= Tlp.AMBER_STRICT and bool(team.openpgp_fingerprint),
-        "dsa": dsa_notice,
-        "incident_address": incident_address,
-    }
-    parts = [
-        wording.mail(
-            kind.value, code, team, {**values, "category": category_names[code], "other_follows": position == 0}
-        )
-        for position, code in enumerate(languages)
-    ]
-    subject, body = both(parts)
+    subject, body = _written(
+        wording,
+        team,
+        kind,
+        tuple((code, category_names[code]) for code in languages),
+        tuple(sorted(counts.items())),
+        their_number=theirs,
+        tlp=tlp.label,
+        tlp_marked=tlp_marked,
+        missing=tuple(missing),
+        until=_moment(received_at + response, team.timezone) if date < received_at + response else "",
+        hours=-(-response // timedelta(hours=1)),
+        sealed=sealed,
+        use_key=not sealed and tlp_marked and tlp >= Tlp.AMBER_STRICT and bool(team.openpgp_fingerprint),
+        dsa=dsa_notice,
+        incident_address=incident_address,
+    )
     content = compose(
         kind=MailKind.ACKNOWLEDGEMENT,
         message_id=message_id,
@@ -150,6 +147,44 @@ def both(parts: Sequence[tuple[str, str]]) -> tuple[str, str]:
     """Put a mail in two languages together, each given as subject and text; returns subject and text."""
     (first, text), (second, other) = parts
     return f"{first} / {second}", f"{text}\n{_RULE}\n\n{other}"
+
+
+@lru_cache(maxsize=256)
+def _written(
+    wording: Wording,
+    team: Team,
+    kind: TicketKind,
+    categories: tuple[tuple[str, str], ...],
+    counts: tuple[tuple[Kind, int], ...],
+    **values: object,
+) -> tuple[str, str]:
+    """Write subject and text; remembered, because reports of one kind in one minute all get the same.
+
+    Args:
+        wording: the templates.
+        team: who signs.
+        kind: of the ticket.
+        categories: languages in their order, each with the name of the category.
+        counts: indicators by kind.
+        values: the other variables of the templates.
+    """
+    return both(
+        [
+            wording.mail(
+                kind.value,
+                code,
+                team,
+                {
+                    **values,
+                    "number": NUMBER_PLACEHOLDER,
+                    "counts": dict(counts),
+                    "category": category,
+                    "other_follows": position == 0,
+                },
+            )
+            for position, (code, category) in enumerate(categories)
+        ]
+    )
 
 
 def _moment(at: datetime, timezone: str) -> str:

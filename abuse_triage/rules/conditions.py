@@ -44,7 +44,7 @@ class View:
     Facts of a wrong type are read as well as can be and never raise.
     """
 
-    __slots__ = ("_engines", "_facts", "_folded", "_found", "_texts")
+    __slots__ = ("_engines", "_facts", "_folded", "_found", "_texts", "_values")
 
     def __init__(self, engines: Mapping[Look, Engine], facts: Facts) -> None:
         """Take the facts; the mapping is copied."""
@@ -53,10 +53,12 @@ class View:
         self._texts: dict[str, str] = {}
         self._folded: dict[str, str] = {}
         self._found: dict[Look, Mapping[int, str]] = {}
+        self._values: dict[str, tuple[str, ...]] = {}
 
     def add(self, facts: Facts) -> None:
         """Add decision facts; those that were there before are kept."""
         self._facts = {**facts, **self._facts}
+        self._values.clear()
 
     def flag(self, name: str) -> bool:
         """Return a yes-or-no fact, False where it is absent."""
@@ -69,10 +71,15 @@ class View:
 
     def values(self, name: str) -> tuple[str, ...]:
         """Return the values of a fact that are not empty."""
-        value = self._facts.get(name, "")
-        if isinstance(value, tuple):
-            return tuple([str(item) for item in value if item != ""])
-        return (str(value),) if value != "" else ()
+        found = self._values.get(name)
+        if found is None:
+            value = self._facts.get(name, "")
+            if isinstance(value, tuple):
+                found = tuple([str(item) for item in value if item != ""])
+            else:
+                found = (str(value),) if value != "" else ()
+            self._values[name] = found
+        return found
 
     def text(self, name: str) -> str:
         """Return a fact as one text, several values one per line; `text` is made of subject and body.new."""
@@ -132,7 +139,10 @@ class Every:
 
     def holds(self, view: View) -> bool:
         """Tell whether every part holds."""
-        return all(part.holds(view) for part in self.parts)
+        for part in self.parts:  # noqa: SIM110 -- a generator would take longer than most of what it asks
+            if not part.holds(view):
+                return False
+        return True
 
     def because(self, view: View) -> Because:
         """Return the reasons of all parts."""
@@ -152,7 +162,10 @@ class Some:
 
     def holds(self, view: View) -> bool:
         """Tell whether any part holds."""
-        return any(part.holds(view) for part in self.parts)
+        for part in self.parts:  # noqa: SIM110 -- as above
+            if part.holds(view):
+                return True
+        return False
 
     def because(self, view: View) -> Because:
         """Return the reasons of the parts that hold; of all parts where none does."""

@@ -88,7 +88,8 @@ class Lexicon:
         if not self._empty:
             for _, (phrase, numbers) in self._automaton.iter(text):
                 for number in numbers:
-                    found.setdefault(number, phrase)
+                    if number not in found:
+                        found[number] = phrase
         return found
 
 

@@ -33,7 +33,9 @@ class Rule(Generic[Then]):
 
     def holds(self, view: View) -> bool:
         """Tell whether the rule speaks: its condition holds, and none of its exceptions."""
-        return self.when.holds(view) and not any(condition.holds(view) for _, condition in self.exceptions)
+        if not self.when.holds(view):
+            return False
+        return not any(condition.holds(view) for _, condition in self.exceptions)
 
     def because(self, view: View) -> Because:
         """Return the facts that made it speak, each once, at most twelve."""
@@ -67,10 +69,12 @@ class Rules(Generic[Then]):
         asked = set(self._always)
         for look, waiting in self._triggered.items():
             for number in view.found(look):
-                asked.update(waiting.get(number, ()))
+                if number in waiting:
+                    asked.update(waiting[number])
         for position in sorted(asked):
-            if self._rules[position].holds(view):
-                yield self._rules[position]
+            rule = self._rules[position]
+            if rule.holds(view):
+                yield rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

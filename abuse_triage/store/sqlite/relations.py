@@ -27,6 +27,7 @@ WHERE fingerprint = ? AND sender = ? AND received_at >= ?
 _PEER = f"""
 {_TICKET_AND_WHETHER_TOLD} FROM peers JOIN tickets ON tickets.id = peers.ticket_id WHERE peer = ?
 """
+_ANY_CONTENT = "SELECT 1 FROM contents WHERE fingerprint = ? AND received_at >= ? LIMIT 1"
 # One row for each sender: at most one of them is passed over, however often the same content came.
 _SAME_CONTENT = """
 SELECT tickets.id, tickets.number, tickets.state FROM contents JOIN tickets ON tickets.id = contents.ticket_id
@@ -87,8 +88,9 @@ def standing(db: Connection, keys: RelationKeys) -> Standing:
             break
     if keys.peer:
         peer = db.one(_PEER, keys.peer)
-    if keys.fingerprint:
-        window = keys.fingerprint, keys.sender, moment(keys.since)
+    # Most content is new: then one question is enough.
+    if keys.fingerprint and db.one(_ANY_CONTENT, keys.fingerprint, since := moment(keys.since)):
+        window = keys.fingerprint, keys.sender, since
         same_sender = db.one(_SAME_SENDER, *window)
         same_content = db.one(_SAME_CONTENT, *window)
     return Standing(*(row and Found(*row) for row in (answered, tagged, peer, same_sender, same_content)))
