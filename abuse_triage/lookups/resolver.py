@@ -5,11 +5,12 @@ Nothing of the system's configuration is used: no resolv.conf, no search list, n
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
+from typing import TypeVar
 
 import dns.exception
 import dns.message
@@ -40,6 +41,13 @@ _FAILURE_MEMORY = 30.0
 """Seconds for which a name whose servers fail is not asked for again (RFC 2308 section 7.1 allows 300)."""
 _PATIENCE = 2.0
 """Seconds to wait for one resolver before the next one is asked."""
+_IMPATIENCE = 0.5
+"""Seconds for a question about an organisation of which a question had no answer lately.
+
+Enough for servers that work, and one that does not work cannot keep many threads, or make batch after batch wait.
+"""
+_SILENCE_MEMORY = 60.0
+"""Seconds for which that is remembered (RFC 2308 section 7.2 allows 300)."""
 _MOST_TRIES = 10
 """Attempts at one question: answers that make no sense, or refused connections, cost no time that would end them."""
 _PAYLOAD = 1232
@@ -65,6 +73,8 @@ class Kind(StrEnum):
 
 
 _Key = tuple[dns.name.Name, Kind]
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +88,17 @@ class _Remembered:
 class Resolver:
     """Asks, remembers, and knows when nobody answers; used by many threads."""
 
-    def __init__(self, servers: Sequence[str], timeout: float) -> None:
-        """Take addresses with ports, at least one, and the seconds in which all questions about a message end."""
+    def __init__(
+        self, servers: Sequence[str], timeout: float, organisation: Callable[[str], str] = lambda name: name
+    ) -> None:
+        """Take addresses with ports, at least one, and the seconds in which all questions about a message end.
+
+        `organisation` tells which names have the same owner, whose servers are silent or slow together.
+        """
         self._servers = [host_port(server) for server in servers]
         self._patience = min(_PATIENCE, timeout / 2)
+        self._organisation = organisation
+        self._silent: dict[str, float] = {}
         self._breaker = Breaker(self._probe)
         self._lock = Lock()
         self._remembered: dict[_Key, _Remembered] = {}
@@ -104,6 +121,7 @@ class Resolver:
             key = (dns.name.from_text(name), kind)
         except dns.exception.DNSException:  # too long, or an empty label
             return ()
+        owner = self._organisation(name) or name
         with self._lock:
             known = self._remembered.get(key)
             if known is not None and known.until > time.monotonic():
@@ -112,15 +130,24 @@ class Resolver:
             mine = asked is None
             if asked is None:
                 asked = self._asked[key] = Future()
-        if not mine:
-            try:
-                return asked.result(max(0.0, deadline - time.monotonic()))
-            except TimeoutError:
-                raise UnansweredError("the deadline passed") from None
+        if self._silent.get(owner, 0.0) > time.monotonic():
+            deadline = min(deadline, time.monotonic() + _IMPATIENCE)
+        if mine:
+            return self._ask(key, owner, asked, deadline)
+        try:
+            return asked.result(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            raise UnansweredError("the deadline passed") from None
+
+    def _ask(self, key: _Key, owner: str, asked: Future[tuple[Record, ...]], deadline: float) -> tuple[Record, ...]:
+        """Ask for all threads that want to know; an organisation that is silent is remembered as such."""
+        began = time.monotonic()
         try:
             records = self._find(key, deadline)
         except BaseException as error:
             asked.set_exception(error)
+            if time.monotonic() - began > min(_IMPATIENCE, self._patience) / 2 and not self.unreachable:
+                self._keep(self._silent, owner, time.monotonic() + _SILENCE_MEMORY)
             raise
         else:
             asked.set_result(records)
@@ -131,11 +158,15 @@ class Resolver:
 
     def _find(self, key: _Key, deadline: float) -> tuple[Record, ...]:
         found = self._exchange(key, deadline)
-        with self._lock:
-            if key not in self._remembered and len(self._remembered) >= MOST_REMEMBERED:
-                del self._remembered[next(iter(self._remembered))]  # the oldest
-            self._remembered[key] = found
+        self._keep(self._remembered, key, found)
         return _records_or_raise(found)
+
+    def _keep(self, memory: dict[_K, _V], key: _K, value: _V) -> None:
+        """Remember something, and forget the oldest where there is too much."""
+        with self._lock:
+            if key not in memory and len(memory) >= MOST_REMEMBERED:
+                del memory[next(iter(memory))]
+            memory[key] = value
 
     def _exchange(self, key: _Key, deadline: float) -> _Remembered:
         """Ask one resolver after the other, again and again while there is time; a failure is an answer too."""
@@ -149,7 +180,7 @@ class Resolver:
             try:
                 response = _send(query, server, min(left, self._patience))
             except (OSError, EOFError, dns.exception.DNSException) as error:
-                if left >= self._patience or isinstance(error, OSError):
+                if left >= min(self._patience, _IMPATIENCE) or isinstance(error, OSError):
                     self._breaker.unanswered()
                 self._put_last(server)
                 continue

@@ -114,7 +114,7 @@ def _check_with(start: Start) -> tuple[_Check, Callable[[], bool]]:
     from abuse_triage.lookups.resolver import Questions, Resolver  # noqa: PLC0415 -- see above
 
     limits = start.limits
-    resolver = Resolver(start.servers, start.timeout)
+    resolver = Resolver(start.servers, start.timeout, names.organisation)
 
     def client(request: Request) -> sender.Client | None:
         if not request.peer:

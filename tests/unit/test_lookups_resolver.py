@@ -14,8 +14,9 @@ import dns.rrset
 import pytest
 from daemon import free_port
 from servers.nsd import NameServer, text
-from servers.resolvers import FakeResolver, refusing, texts, truncated
+from servers.resolvers import FakeResolver, Reply, refusing, texts, truncated
 
+from abuse_triage.indicators.names import organisation
 from abuse_triage.lookups import resolver as module
 from abuse_triage.lookups.breaker import FAILURES, PAUSE_SECONDS
 from abuse_triage.lookups.resolver import (
@@ -292,6 +293,75 @@ def test_silent_domains_do_not_make_the_resolver_look_dead() -> None:
                 resolver.ask(f"t{number}.silent.example.net", Kind.TXT, soon(0.06))
         assert not resolver.unreachable
         assert fake.questions.count(". IN NS") >= 1
+
+
+def silent_below(*names: str) -> Reply:
+    """Answer everything but what is below these names."""
+
+    def reply(query: dns.message.Message) -> bytes | None:
+        name = query.question[0].name
+        return None if any(name.is_subdomain(dns.name.from_text(one)) for one in names) else texts("a")(query)
+
+    return reply
+
+
+def test_a_silent_organisation_cannot_make_everybody_wait() -> None:
+    """Its next questions, whatever their names, take half a second each, and its threads are free for others."""
+    with FakeResolver(silent_below("example.net")) as fake, ThreadPoolExecutor(8) as pool:
+        resolver = Resolver([fake.address], 2, organisation)
+        with pytest.raises(UnansweredError):
+            resolver.ask("t.example.net", Kind.TXT, soon(2))
+        began = time.monotonic()
+        waves = [pool.submit(resolver.ask, f"t{number}.example.net", Kind.TXT, soon(20)) for number in range(24)]
+        other = pool.submit(resolver.ask, "t.example.org", Kind.TXT, soon(20))
+        assert (b"a",) == other.result(20)
+        assert time.monotonic() - began < 6  # three waves of half a second, where each would have taken twenty
+        assert {UnansweredError} == {type(one.exception(20)) for one in waves}
+        assert not resolver.unreachable
+
+
+def test_a_silent_part_of_an_organisation_does_not_silence_the_rest() -> None:
+    """Whoever finds a dead name below somebody's domain cannot make that domain unproven."""
+    with FakeResolver(silent_below("dead.example.net")) as fake:
+        resolver = Resolver([fake.address], 2, organisation)
+        with pytest.raises(UnansweredError):
+            resolver.ask("t.dead.example.net", Kind.TXT, soon(2))
+        assert (b"a",) == resolver.ask("_dmarc.example.net", Kind.TXT, soon(2))
+
+
+def test_silence_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while there is all the time again, for servers that are back but slow."""
+    with FakeResolver() as fake:
+        resolver = Resolver([fake.address], 4, organisation)
+        with pytest.raises(UnansweredError):
+            resolver.ask("t.example.net", Kind.TXT, soon(1))
+        monkeypatch.setattr(fake, "reply", slowly(texts("a"), 1.0))
+        with pytest.raises(UnansweredError, match="the deadline passed"):
+            resolver.ask("u.example.net", Kind.TXT, soon(4))
+        later = time.monotonic() + module._SILENCE_MEMORY
+        monkeypatch.setattr(resolver, "_silent", {name: until - later for name, until in resolver._silent.items()})
+        assert (b"a",) == resolver.ask("v.example.net", Kind.TXT, soon(4))
+
+
+def slowly(reply: Reply, seconds: float) -> Reply:
+    """Answer only after some time."""
+
+    def later(query: dns.message.Message) -> bytes | None:
+        time.sleep(seconds)
+        return reply(query)
+
+    return later
+
+
+def test_a_resolver_that_fails_silences_nobody() -> None:
+    """Where nobody answers, it is not the servers of a domain that are to blame."""
+    with FakeResolver() as fake:
+        resolver = Resolver([fake.address], 0.1, organisation)
+        for number in range(3 * FAILURES):
+            with pytest.raises(UnansweredError):
+                resolver.ask(f"t.d{number}.example", Kind.TXT, soon(0.3))
+        assert resolver.unreachable
+        assert len(resolver._silent) < FAILURES
 
 
 def test_an_address_without_route_is_no_reason_to_wait() -> None:
