@@ -31,7 +31,7 @@ FAREWELL_SECONDS = 5.0
 _LINGER_SECONDS = 2.0
 """Time in which what a client still sends is read and thrown away, so that our last reply reaches it."""
 _GRACE_SECONDS = 60.0
-"""A text may be slower than `smtp.min_rate` so long."""
+"""A text may be slower than `smtp.min_rate` so long, at its beginning and again after it was faster."""
 
 _CODES = {"501": "5.5.4", "503": "5.5.1", "552": "5.3.4", "555": "5.5.4"}
 """Enhanced status codes (RFC 3463) of the replies that aiosmtpd gives without one."""
@@ -63,8 +63,7 @@ class Connection(SMTP):
         """Replies that the text which is coming in, or has just come, will get; 0 outside of DATA."""
         self._unread = False
         """Whether the end of that text is still to come."""
-        self._began = 0.0
-        self._brought = 0
+        self._began = self._slow_until = 0.0
         self._storing = self._leaving = False
 
     # Beginning and end
@@ -96,8 +95,8 @@ class Connection(SMTP):
 
     def data_received(self, data: bytes) -> None:
         """Remember that the client is alive; what it says when we are leaving is not kept."""
-        self._heard = self.loop.time()
-        self._brought += len(data)
+        self._heard = now = self.loop.time()
+        self._slow_until = min(self._slow_until + len(data) / self._limits.min_rate, now + _GRACE_SECONDS)
         if not self._leaving:
             self._reader.feed_data(data)
 
@@ -151,7 +150,8 @@ class Connection(SMTP):
     # Limits of time: one timer for each connection, which looks again when the earliest of them could be over
 
     def _reset_timeout(self, _duration: float | None = None) -> None:
-        self._timeout_handle = self.loop.call_at(self._due()[0], self._timeout_cb)
+        look = self.loop.time() + min(_GRACE_SECONDS, self._limits.data_timeout.total_seconds())  # if a text begins now
+        self._timeout_handle = self.loop.call_at(min(look, self._due()[0]), self._timeout_cb)
 
     def _timeout_cb(self) -> None:
         due, cut = self._due()
@@ -169,15 +169,13 @@ class Connection(SMTP):
         ]
         if self._owed:
             limits.append((self._began + self._limits.data_timeout.total_seconds(), "data_timeout"))
-            limits.append((self._began + _GRACE_SECONDS + self._brought / self._limits.min_rate, "min_rate"))
+            limits.append((self._slow_until, "min_rate"))
         return min(limits)
 
     def _begin_text(self, replies: int) -> None:
         """Measure a text from here on; so many replies will be due when it has come."""
-        self._owed, self._began, self._brought = replies, self.loop.time(), 0
-        if self._timeout_handle.when() > self._due()[0]:
-            self._timeout_handle.cancel()
-            self._reset_timeout()
+        self._owed, self._began = replies, self.loop.time()
+        self._slow_until = self._began + _GRACE_SECONDS
 
     # Replies
 

@@ -167,7 +167,7 @@ class Conversation(Connection):
         await self.push("354 End data with <CR><LF>.<CR><LF>")
         self._begin_text(self._replies_to_a_text())
         text = self._new_text()
-        with self._door.memory.share() as hold:
+        with self._door.memory_for(self) as hold:
             reply = await self._read_text(text, hold)
             if not self._leaving:
                 envelope = self._finished_envelope()

@@ -49,6 +49,10 @@ class Crowd:
             if not self._networks[network]:
                 del self._networks[network]
 
+    def is_stranger(self, guest: object) -> bool:
+        """Tell whether a guest that was let in is neither a relay nor at a unix socket."""
+        return bool(self._inside.get(guest))
+
     def _place(self, address: str) -> tuple[str, bytes]:
         """Return an address as it is shown, and the network that it is counted in, b"" for relays."""
         if not address:

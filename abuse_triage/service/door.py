@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from aiosmtpd.smtp import Envelope as MailEnvelope
@@ -14,6 +16,8 @@ from abuse_triage.service.memory import SharedMemory
 
 _BIG_MESSAGES = 4
 """So many messages of the largest size may be in memory at once; more are put off."""
+_KEPT_MESSAGES = 1
+"""So many of them are kept for relays and unix sockets: slow strangers cannot put off what comes from there."""
 
 
 class Destination(NamedTuple):
@@ -64,7 +68,8 @@ class Door:
         self.certificate = certificate
         self.keep = settings.lmtp.keep
         """Of a message that is too large LMTP keeps so many bytes."""
-        self.memory = SharedMemory(_BIG_MESSAGES * self.settings.max_message)
+        most = self.settings.max_message
+        self._memory = SharedMemory(_BIG_MESSAGES * most, kept=_KEPT_MESSAGES * most)
         self._crowd = Crowd(self.settings)
         self._guests: set[Guest] = set()
         self._empty = asyncio.Event()
@@ -82,6 +87,10 @@ class Door:
         self._guests.discard(guest)
         if not self._guests:
             self._empty.set()
+
+    def memory_for(self, guest: Guest) -> AbstractContextManager[Callable[[int], bool]]:
+        """Give a session that was let in its share of memory for a text; see `SharedMemory.share`."""
+        return self._memory.share(everything=not self._crowd.is_stranger(guest))
 
     async def close(self, seconds: float) -> None:
         """End all sessions: idle ones at once, those in DATA when they have their reply, all after so many seconds."""

@@ -51,7 +51,7 @@ class Intake:
 
 
 @contextlib.contextmanager
-def intake(folder: Path, *, grace: float = 60.0, **options: str | int) -> Iterator[Intake]:
+def intake(folder: Path, *, grace: float = 60.0, **options: str | int | list[str]) -> Iterator[Intake]:
     """Run an intake while the block runs."""
     settings = settings_for(folder, free_port(), **options)
     with subprocess.Popen(
@@ -173,3 +173,27 @@ async def test_idle_connections(tmp_path: Path) -> None:
         assert server.memory("VmRSS") - before < 1000 * 20_000
         for mouth in [first, *idle]:
             await mouth.close()
+
+
+async def test_large_mail_beside_slow_strangers(tmp_path: Path) -> None:
+    """Strangers whose large texts do not end leave memory for that of a relay; other strangers are put off."""
+    with intake(tmp_path, smtp_max_message="1 MB", smtp_relays=["127.0.9.0/24"]) as server:
+        host, _, port = server.settings.smtp.listen[0].rpartition(":")
+
+        async def client(address: str) -> Mouth:
+            mouth = Mouth(*await asyncio.open_connection(host, int(port), local_addr=(address, 0)))
+            await mouth.hear()
+            await mouth.say(b"HELO x\r\n")
+            await mouth.begin()
+            return mouth
+
+        slow = [await client(f"127.0.1.{number}") for number in range(1, 7)]
+        for mouth in slow:
+            mouth.writer.write(b"x" * 990_000)
+            await mouth.writer.drain()
+        await asyncio.sleep(0.5)
+        stranger, relay = await client("127.0.2.1"), await client("127.0.9.1")
+        assert (await stranger.say(b"y" * 990_000 + b"\r\n.\r\n")).startswith("452 4.3.1 ")
+        assert (await relay.say(b"z" * 990_000 + b"\r\n.\r\n")).startswith("250 2.0.0 ")
+        await asyncio.gather(*(mouth.close() for mouth in (*slow, stranger, relay)))
+    assert [990_002] == [len(raw) for raw in stored(server.settings)]

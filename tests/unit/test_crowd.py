@@ -41,6 +41,16 @@ def test_relays_and_sockets_have_no_limit_of_their_own(address: str) -> None:
     assert [""] * 5 + ["max_connections"] == [some.enter(guest, address)[1] for guest in range(6)]
 
 
+@pytest.mark.parametrize(
+    ("address", "expected"), [("192.0.2.1", False), ("", False), ("192.0.2.16", True), ("2001:db8::1", True)]
+)
+def test_who_is_a_stranger(address: str, expected: bool) -> None:
+    """Whoever is neither a relay nor at a unix socket is one."""
+    some = crowd()
+    some.enter("guest", address)
+    assert expected == some.is_stranger("guest")
+
+
 @pytest.mark.parametrize(("places", "strangers"), [(1, 1), (2, 1), (10, 9), (11, 9), (200, 180)])
 def test_strangers_leave_places_for_relays(places: int, strangers: int) -> None:
     """A tenth of the places, rounded up, is kept for relays; of one place nothing can be kept."""

@@ -23,3 +23,16 @@ def test_shares_add_up() -> None:
             assert 0 == memory.free
         assert 400 == memory.free
     assert 1000 == memory.free
+
+
+def test_what_is_kept() -> None:
+    """Who may not have everything leaves what is kept, also where others have taken some of it."""
+    memory = SharedMemory(1000, kept=400)
+    with memory.share(everything=False) as stranger, memory.share() as relay:
+        assert not stranger(SMALL_BYTES + 601)
+        assert stranger(SMALL_BYTES + 600)
+        assert relay(SMALL_BYTES + 300)
+        assert not stranger(SMALL_BYTES + 601)
+        assert stranger(SMALL_BYTES + 600)
+        assert relay(SMALL_BYTES + 400)
+    assert 1000 == memory.free
