@@ -70,7 +70,7 @@ def keys(
     ours = (one.lower() for one in named if thread.is_own(one, knowledge.secret))
     subject = _numbers(reading.subject, settings)
     address = thread.detail_numbers(arrival.envelope.details, settings.tickets.number, settings.team.ticket_prefix)
-    who = _origin(reading, knowledge, checked)
+    who = _origin(reading, arrival, knowledge, checked)
     return RelationKeys(
         our_message_ids=tuple(dict.fromkeys(ours)),
         numbers=tuple(dict.fromkeys((*subject, *address))),
@@ -97,7 +97,7 @@ def judge(
     says that a person took the message for a report: it is not parked then.
     """
     settings = knowledge.settings
-    who = _origin(reading, knowledge, checked)
+    who = _origin(reading, arrival, knowledge, checked)
     mailbox = mailbox_of(settings, arrival)
     text = reading.report.new_text or reading.report.text
     refusal = automatic.refusal(
@@ -208,12 +208,13 @@ def decide(
     )
 
 
-def _origin(reading: Reading, knowledge: Knowledge, checked: Authentication | None) -> Origin:
+def _origin(reading: Reading, arrival: Arrival, knowledge: Knowledge, checked: Authentication | None) -> Origin:
     return origin(
         reading.headers,
         reading.subject,
         reading.sender,
         knowledge.settings,
+        return_path=arrival.envelope.sender,
         checked=checked,
         canonical=names.canonical,
         organisation=names.organisation,

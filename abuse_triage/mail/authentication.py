@@ -80,6 +80,19 @@ def results(
     )
 
 
+def passed_spf(headers: Sequence[Header], authserv_id: str) -> str:
+    """Return the domain of the envelope sender for which our own MTA says that SPF passed, "" where it names none.
+
+    Of several fields that speak of SPF the topmost counts, as in `results`.
+    """
+    for statements in _own(headers, authserv_id.strip().lower()):
+        spoken = [one for one in statements if one.method == "spf" and not _of_helo(one)]
+        if spoken:
+            passed = (one.domain("smtp.mailfrom") for one in spoken if one.result == "pass")
+            return next(passed, "")
+    return ""
+
+
 def speaks(headers: Sequence[Header], authserv_id: str) -> bool:
     """Tell whether there is a field of our own MTA at all."""
     return next(_own(headers, authserv_id.strip().lower()), None) is not None

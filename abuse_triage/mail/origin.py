@@ -1,11 +1,11 @@
 """Who wrote a message, as far as it is proven: what all that depends on the sender is decided with."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from abuse_triage.mail import authentication
-from abuse_triage.mail.ownlist import own_list, writer
+from abuse_triage.mail.ownlist import is_host, own_list, writer
 from abuse_triage.mail.peers import contact_of, their_number
 from abuse_triage.model.identity import Contact
 from abuse_triage.model.message import Address, Authentication, Header
@@ -55,6 +55,7 @@ def origin(
     sender: Address,
     settings: Settings,
     *,
+    return_path: str,
     checked: Authentication | None,
     canonical: Callable[[str], str],
     organisation: Callable[[str], str],
@@ -66,6 +67,7 @@ def origin(
         subject: decoded.
         sender: mailbox of From.
         settings: whose MTA is believed, which lists are ours, who is known.
+        return_path: envelope sender, bare.
         checked: what our own check found, None where nothing was checked; it counts where no MTA of ours is believed.
         canonical: returns the canonical form of a domain, "" where a text is none.
         organisation: returns the organisational domain of a domain, "" where a text is none.
@@ -76,6 +78,9 @@ def origin(
         proof = authentication.results(headers, trusted, canonical(sender.domain), organisation)
         witness = Witness.MTA if authentication.speaks(headers, trusted) else Witness.NOBODY
     came_over = own_list(headers, settings.reply.own_lists)
+    if came_over and proof.spf == "pass":
+        mailed_by = authentication.passed_spf(headers, trusted) if trusted else return_path.rpartition("@")[2]
+        proof = replace(proof, over_own_list=is_host(mailed_by, came_over, organisation))
     wrote = writer(headers, sender, came_over, own_addresses(settings)) if came_over else sender
     contact = contact_of(sender, settings.contact, proof)
     team = contact is not None and contact.kind == "team"

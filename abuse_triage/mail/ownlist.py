@@ -7,9 +7,12 @@ that is no answer to Reply-To: Reply-To is where the sender wants answers of peo
 this is the address that stood in From or in the envelope, copied by a host that the operator has named as its own. A
 stranger can write List-Id and these fields too, and gains one thing over a made-up return path: no SPF speaks against
 the address. Nothing proves it either, so it draws from the smaller budget.
+
+A list that changes subject or text and leaves From alone breaks the author's signature, so DMARC fails for people too.
+That is excused where SPF passed for the domain of the list: strangers who write List-Id cannot send from there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from abuse_triage.mail.addresses import addresses
 from abuse_triage.model.message import Address, Header
@@ -25,6 +28,14 @@ def own_list(headers: Sequence[Header], own_lists: Sequence[str]) -> str:
     found = {_list_id(header.value) for header in headers if header.name == "list-id"}
     name = next(iter(found)) if len(found) == 1 else ""
     return name if name in {own.strip(" <>").lower() for own in own_lists} else ""
+
+
+def is_host(domain: str, list_id: str, organisation: Callable[[str], str]) -> bool:
+    """Tell whether the list of an id is one of this domain: "abuse.lists.example.pt" is one of lists.example.pt.
+
+    `organisation` returns the organisational domain, "" for a public suffix, under which everybody has lists.
+    """
+    return bool(organisation(domain)) and list_id.endswith(f".{domain.lower()}")
 
 
 def without_list(headers: Sequence[Header], list_id: str) -> list[Header]:

@@ -43,7 +43,8 @@ class Authentication:
 
     `spf`, `dkim` and `dmarc` are result words in lower case (RFC 8601 section 2.7): "pass", "fail", "softfail",
     "neutral", "none", "policy", "temperror" and "permerror". `spf_aligned` and `dkim_aligned` say whether what passed
-    belongs to the same organisation as the domain in From (RFC 7489 section 3.1, relaxed).
+    belongs to the same organisation as the domain in From (RFC 7489 section 3.1, relaxed). `over_own_list` says that
+    the message is proven to come from a host of a list of our own, which may have broken what DMARC needs.
     """
 
     spf: str = NO_RESULT
@@ -51,6 +52,7 @@ class Authentication:
     dmarc: str = NO_RESULT
     spf_aligned: bool = False
     dkim_aligned: bool = False
+    over_own_list: bool = False
 
     @property
     def aligned(self) -> bool:
@@ -59,8 +61,16 @@ class Authentication:
 
     @property
     def forged(self) -> bool:
-        """Whether the owner of the domain disowns the message: SPF or DMARC failed, and no aligned signature holds."""
-        return not self.dkim_aligned and self.dmarc != "pass" and "fail" in (self.spf, self.dmarc)
+        """Whether the owner of the domain disowns the message: SPF or DMARC failed, and no aligned signature holds.
+
+        Over a list of our own that tells nothing: the list changed the message, and sent it from its own host.
+        """
+        return (
+            not self.over_own_list
+            and not self.dkim_aligned
+            and self.dmarc != "pass"
+            and "fail" in (self.spf, self.dmarc)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

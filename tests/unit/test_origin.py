@@ -34,6 +34,7 @@ def found(
     sender: Address = ANA,
     checked: Authentication | None = None,
     subject: str = TAGGED,
+    return_path: str = "",
 ) -> Origin:
     """Find out who wrote a message."""
     return origin(
@@ -41,6 +42,7 @@ def found(
         subject,
         sender,
         known,
+        return_path=return_path,
         checked=checked,
         canonical=canonical,
         organisation=organisation,
@@ -97,6 +99,60 @@ def test_a_list_of_our_own_hides_nobody() -> None:
     assert (ANA, False, ANA.email) == (plain.writer, plain.rewritten, plain.proven_writer)
     stranger = found(settings(), *fields, sender=via)
     assert (via, False, "") == (stranger.writer, stranger.rewritten, stranger.own_list)
+
+
+LIST = Header("list-id", "<abuse.lists.example.pt>")
+BROKEN = Authentication(spf="pass", dkim="fail", dmarc="fail")
+PATH = "abuse-bounces@lists.example.pt"
+SPOKEN = "mx.example.pt; spf=pass smtp.mailfrom={}; dkim=fail; dmarc=fail header.from=cert.example.org"
+
+
+@pytest.mark.parametrize(
+    ("fields", "proof", "return_path", "forged"),
+    [
+        ((LIST,), BROKEN, PATH, False),
+        ((LIST,), BROKEN, "abuse-bounces@LISTS.example.pt", False),
+        ((LIST,), BROKEN, "abuse+bnc7@example.pt", False),
+        ((LIST,), BROKEN, "eve@evil.example.net", True),
+        ((LIST,), BROKEN, "eve@x.lists.example.pt", True),
+        ((LIST,), BROKEN, "eve@pt", True),
+        ((LIST,), BROKEN, "", True),
+        ((), BROKEN, PATH, True),
+        ((Header("list-id", "<news.lists.example.pt>"),), BROKEN, PATH, True),
+        ((LIST, Header("list-id", "<other.example.net>")), BROKEN, PATH, True),
+        *(((LIST,), Authentication(spf=spf, dmarc="fail"), PATH, True) for spf in ("fail", "softfail", "none")),
+    ],
+)
+def test_what_a_list_of_our_own_breaks_is_not_forged(
+    fields: tuple[Header, ...], proof: Authentication, return_path: str, *, forged: bool
+) -> None:
+    """DMARC that fails is excused where SPF proves the host of the list; List-Id alone proves nothing."""
+    who = found(settings(own_lists=("abuse.lists.example.pt",)), *fields, checked=proof, return_path=return_path)
+    assert (forged, "", None) == (who.proof.forged, who.proven_writer, who.contact)
+    assert "fail" == who.proof.dmarc
+
+
+@pytest.mark.parametrize(
+    ("results", "forged"),
+    [
+        ((SPOKEN.format("abuse-bounces@lists.example.pt"),), False),
+        ((SPOKEN.format("lists.example.pt"),), False),
+        ((SPOKEN.format("eve@evil.example.net"),), True),
+        (("mx.example.pt; spf=pass; dmarc=fail",), True),
+        (("mx.example.pt; spf=pass smtp.helo=lists.example.pt; dmarc=fail",), True),
+        (
+            ("mx.example.pt; spf=pass smtp.mailfrom=evil.example.net; dmarc=fail", SPOKEN.format("lists.example.pt")),
+            True,
+        ),
+        (("mx.example.pt; dmarc=fail", "mx.example.pt; spf=pass smtp.mailfrom=lists.example.pt"), False),
+        (("mx.example.pt; dmarc=fail", "mx.example.net; spf=pass smtp.mailfrom=lists.example.pt"), True),
+    ],
+)
+def test_our_mta_proves_the_host_of_a_list(results: tuple[str, ...], *, forged: bool) -> None:
+    """The domain counts that our MTA names: what it saw may be an earlier passage, before a list on the same host."""
+    known = settings(authserv_id="mx.example.pt", own_lists=("abuse.lists.example.pt",))
+    fields = (*(Header("authentication-results", value) for value in results), LIST)
+    assert forged == found(known, *fields, return_path=PATH).proof.forged
 
 
 def test_our_own_addresses() -> None:

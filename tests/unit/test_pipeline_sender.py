@@ -318,3 +318,19 @@ def test_a_plus_address_names_a_ticket(knowledge: Knowledge) -> None:
     stranger = mail(subject="More logs")
     _, outcome = decided(knowledge, stranger, details=("test-2026-000007",), relations=Relations(tagged=TICKET))
     assert (OutcomeKind.OPENED, (7,)) == (outcome.kind, outcome.links)
+
+
+@pytest.mark.parametrize(("mailed_by", "answered"), [("example.pt", True), ("evil.example.net", False)])
+def test_a_list_of_our_own_that_breaks_signatures_costs_nobody_the_answer(
+    knowledge: Knowledge, mailed_by: str, *, answered: bool
+) -> None:
+    """Where our MTA proves the list's host, the writer is answered as unproven; a stranger with its List-Id is not."""
+    raw = mail(
+        "List-Id: <abuse.example.pt>",
+        sender="Ana <ana@example.org>",
+        results=f"spf=pass smtp.mailfrom={mailed_by}; dkim=fail; dmarc=fail header.from=example.org",
+    )
+    _, outcome = decided(knowledge, raw, path=f"abuse+bounces@{mailed_by}")
+    assert [("ana@example.org", False)] * answered == [(mail.recipient, mail.proven) for mail in outcome.outgoing]
+    assert answered != ("may be forged" in outcome.refused)
+    assert answered != json.loads(outcome.facts)["authentication"]["forged"]
