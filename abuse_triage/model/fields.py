@@ -212,6 +212,22 @@ FilePath = Annotated[Path, AfterValidator(_path)]
 MailAddress = Annotated[str, written(_MAILBOX, "an e-mail address like abuse@example.pt")]
 MailAddressOrNone = Annotated[str, written(f"(?:{_MAILBOX})?", 'an e-mail address like abuse@example.pt, or ""')]
 PrintableLine = Annotated[str, written(r"[^\x00-\x1f\x7f-\x9f]{0,200}", "one line of at most 200 characters")]
+AuthservId = Annotated[
+    str,
+    written(
+        r"[^\x00-\x20\x7f-\x9f()<>@,;:\\\"/\[\]?=]{0,200}",
+        'the one word with which your MTA begins Authentication-Results, such as mx.example.pt, or ""',
+    ),
+]
+"""RFC 8601 section 2.2: a token of RFC 2045 section 5.1, with letters of all languages."""
+ListId = Annotated[
+    str,
+    written(
+        r"<?[!-;=?A-~]{1,200}>?",
+        'the id between "<" and ">" in List-Id, such as abuse.lists.example.pt: without "@" and blanks',
+    ),
+]
+"""RFC 2919 section 2."""
 HostName = Annotated[str, Field(max_length=253), written(_HOST, "a host name like mail.example.pt")]
 ZoneName = Annotated[
     str,

@@ -14,6 +14,7 @@ from abuse_triage.model.decision import Priority
 from abuse_triage.model.fields import (
     LONGEST,
     AllowedRate,
+    AuthservId,
     Count,
     Duration,
     FilePath,
@@ -21,13 +22,13 @@ from abuse_triage.model.fields import (
     HostName,
     ListenAddress,
     ListenAddressOrSocket,
+    ListId,
     MailAddress,
     MailAddressOrNone,
     Network,
     NumberFormat,
     OptionalPath,
     Permissions,
-    PrintableLine,
     Rate,
     Size,
     Smarthost,
@@ -99,7 +100,7 @@ class LmtpSettings(Section):
 class AuthenticationSettings(Section):
     """Who wrote, proven: by your own MTA's word, or by asking DNS ourselves."""
 
-    authserv_id: PrintableLine = ""
+    authserv_id: AuthservId = ""
     """The authserv-id of your own MTA, whose Authentication-Results are believed; "" believes none."""
     check: Flag = False
     """true checks SPF, DKIM and DMARC ourselves where no authserv_id is given; this asks DNS about senders."""
@@ -203,7 +204,7 @@ class ReplySettings(Section):
     """Folder with your own templates, such as pt/incident.txt.j2, in place of those that come with the program."""
     dsa_notice: Flag = False
     """true adds what the Digital Services Act asks a hosting service to say (article 16)."""
-    own_lists: tuple[PrintableLine, ...] = ()
+    own_lists: tuple[ListId, ...] = ()
     """List-Ids of lists of your own that your mail comes through, such as "abuse.lists.example.pt"."""
     robots: OptionalPath = None
     """File with addresses and domains that are never answered, one a line, besides those that come with the program."""

@@ -1,5 +1,6 @@
 """Configuration: reading, writing, checking, and the files it names."""
 
+import json
 import os
 import re
 import shutil
@@ -62,6 +63,24 @@ def test_each_bad_configuration_is_refused_with_the_expected_words(name: str, tm
 def test_a_good_configuration_has_no_problems(tmp_path: Path) -> None:
     """A small configuration with its secret and folders passes."""
     assert [] == checked(installed(tmp_path / "etc"))
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value"),
+    [
+        ("authentication", "authserv_id", "mx.example.pt"),
+        ("authentication", "authserv_id", "correio.exemplo-é.pt"),
+        ("reply", "own_lists", ("abuse.lists.example.pt",)),
+        ("reply", "own_lists", ("<abuse.lists.example.pt>", "report_2+x.example.pt")),
+    ],
+)
+def test_ids_that_fields_can_have_are_taken(tmp_path: Path, table: str, key: str, value: object) -> None:
+    """As the field has it, with or without angle brackets."""
+    written = json.dumps(value, ensure_ascii=False)
+    path = installed(tmp_path / "etc", f"{SMALL}[{table}]\n{key} = {written}\n")
+
+    assert [] == checked(path)
+    assert value == getattr(getattr(config.load(path), table), key)
 
 
 def test_paths_start_at_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
