@@ -17,7 +17,7 @@ class Engine(Protocol):
 
     spec: str
 
-    def open(self, number_format: str = NUMBERS) -> Store:
+    def open(self, number_format: str = NUMBERS, *, max_offered: int = 1000) -> Store:
         """Open one more store on the same place."""
 
     def set_ticket_state(self, ticket_id: int, state: TicketState) -> None:
@@ -31,9 +31,9 @@ class SqliteEngine:
         self._path = path
         self.spec = f"sqlite:{path}"
 
-    def open(self, number_format: str = NUMBERS) -> Store:
+    def open(self, number_format: str = NUMBERS, *, max_offered: int = 1000) -> Store:
         """Open one more connection to the file."""
-        return open_store(self._path, number_format)
+        return open_store(self._path, number_format, max_offered=max_offered)
 
     def set_ticket_state(self, ticket_id: int, state: TicketState) -> None:
         """Write the state into the row."""

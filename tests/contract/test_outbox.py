@@ -1,13 +1,14 @@
 """The contract of outgoing mail: each step is durable before the next, and an acknowledgement is sent at most once."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, timedelta, timezone, tzinfo
 
 import pytest
-from contract.values import NOON, acknowledgement, digest, open_ticket
+from contract.values import NOON, acknowledgement, certificate, digest, open_ticket
 
 from abuse_triage.errors import InputError, NotFoundError
 from abuse_triage.model.ticket import MailKind, MailState
-from abuse_triage.store.interface import Store, StoredMail
+from abuse_triage.store.interface import MailToSend, Store, StoredMail
 
 LATER = NOON + timedelta(hours=1)
 
@@ -16,6 +17,10 @@ def only(store: Store) -> StoredMail:
     """The only mail there is."""
     (mail,) = store.mails((), 10)
     return mail
+
+
+def _id(held: MailToSend) -> int:
+    return held.mail.id
 
 
 def journal_of(store: Store) -> list[tuple[str, str, str]]:
@@ -41,6 +46,35 @@ def test_due_mail_comes_oldest_first(store: Store) -> None:
     assert [held.mail.message_id for held in due] == [f"digest.d{n}@example.pt" for n in range(3)]
     assert len(store.due(LATER, 2)) == 2
     assert store.due(NOON - timedelta(seconds=1), 10) == []
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5))])
+def test_mail_may_have_to_wait(store: Store, zone: tzinfo) -> None:
+    """A mail that may not leave yet is queued and due at its time, also one that belongs to a ticket."""
+    soon = NOON + timedelta(seconds=90)
+    store.queue(replace(digest(), not_before=soon.astimezone(zone)), NOON)
+    open_ticket(store, outgoing=(replace(acknowledgement("m1"), not_before=soon.astimezone(zone)),))
+    assert store.due(soon - timedelta(seconds=1), 10) == []
+    assert [1, 2] == [held.mail.id for held in store.due(soon, 10)]
+    assert [soon, soon] == [mail.next_try for mail in store.mails((), 10)]
+    assert [NOON + timedelta(minutes=1), NOON] == [mail.created_at for mail in store.mails((), 10)]
+
+
+def test_mail_whose_time_has_come_is_due_at_once(store: Store) -> None:
+    """A message that was worked on late is not answered later still, nor before others that wait."""
+    store.queue(digest("d1"), NOON)
+    store.queue(replace(digest("d2"), not_before=NOON - timedelta(hours=1)), LATER)
+    assert [(1, NOON), (2, LATER)] == [(held.mail.id, held.mail.next_try) for held in store.due(LATER, 10)]
+
+
+def test_sender_learns_whom_to_encrypt_to(store: Store) -> None:
+    """The key of a mail's recipient is told with the mail, wherever it is listed; other mail has none."""
+    fingerprint = certificate(1).fingerprint
+    open_ticket(store, outgoing=(replace(acknowledgement("m1"), encrypt_to=fingerprint),))
+    store.queue(digest(), NOON)
+    assert [fingerprint, ""] == [held.mail.encrypt_to for held in sorted(store.due(LATER, 10), key=_id)]
+    assert ["", fingerprint] == [mail.encrypt_to for mail in store.mails((), 10)]
+    assert [fingerprint] == [mail.encrypt_to for mail in store.ticket("1").mails]
 
 
 def test_asking_what_is_due_changes_nothing(store: Store) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from abuse_triage.model.decision import Phase, Priority, TicketKind, Tlp, TraceEntry, Verdict
 from abuse_triage.model.message import Arrival, Channel, Envelope
+from abuse_triage.model.openpgp import Certificate, KeyOrigin, KnownKey
 from abuse_triage.model.report import Scope
 from abuse_triage.model.ticket import (
     NUMBER_PLACEHOLDER,
@@ -187,6 +188,30 @@ def quarantines(claimed: Claimed, **changes: object) -> Outcome:
     """A message that could not be read: a ticket that says so, and nothing else."""
     given = {"kind": OutcomeKind.QUARANTINED, "outgoing": (), "refused": "unreadable", "verdict": None, "facts": "{}"}
     return opens(claimed, **{"journal": (entry("quarantined"),), "indicators": (), **given, **changes})
+
+
+def certificate(number: int = 1, *emails: str, **changes: object) -> Certificate:
+    """An OpenPGP certificate unlike those of other numbers, with one subkey, in which a name claims these addresses."""
+    fingerprint = f"{number:040X}"
+    plain = Certificate(
+        fingerprint=fingerprint,
+        key_ids=(fingerprint[-16:], f"5{number:015X}"),
+        names=tuple(f"Ana Conceição <{email}>" for email in emails),
+        emails=emails,
+        blob=b"\x98\x33\x00" + number.to_bytes(4, "big"),
+        created=NOON - timedelta(days=400),
+        expires=NOON + timedelta(days=400),
+        can_encrypt=True,
+    )
+    return replace(plain, **changes)
+
+
+def known(found: Certificate, *addresses: str, origin: KeyOrigin = KeyOrigin.OPERATOR, **changes: object) -> KnownKey:
+    """A certificate that the operator added and says belongs to these addresses."""
+    plain = KnownKey(
+        certificate=found, origin=origin, addresses=addresses, note="call 21 000 00 00", added_at=NOON, added_by="rui"
+    )
+    return replace(plain, **changes)
 
 
 def claim_one(store: Store, lease: timedelta = LEASE) -> Claimed:
