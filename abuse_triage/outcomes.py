@@ -89,7 +89,7 @@ def outcome(
     """
     verdict = decision.verdict
     summary = defang_text(reading.subject)[:_SUMMARY]
-    draft = _draft(summary, arrival, decision.mailbox, verdict, knowledge.settings)
+    draft = _draft(summary, arrival, decision, knowledge.settings)
     kind = OutcomeKind.OPENED
     if relation.joins is not None:
         kind = OutcomeKind.JOINED
@@ -189,7 +189,8 @@ def _due(arrival: Arrival, priority: Priority, settings: Settings) -> datetime:
     return arrival.received_at + settings.tickets.response[priority]
 
 
-def _draft(summary: str, arrival: Arrival, mailbox: Mailbox, verdict: Verdict, settings: Settings) -> TicketDraft:
+def _draft(summary: str, arrival: Arrival, decision: Decision, settings: Settings) -> TicketDraft:
+    verdict = decision.verdict
     return TicketDraft(
         kind=verdict.kind,
         category=verdict.category,
@@ -199,8 +200,8 @@ def _draft(summary: str, arrival: Arrival, mailbox: Mailbox, verdict: Verdict, s
         priority=verdict.priority,
         review=verdict.review,
         summary=summary,
-        reporter=arrival.envelope.sender,
-        mailbox=mailbox.address,
+        reporter=decision.origin.correspondent(arrival.envelope.sender),
+        mailbox=decision.mailbox.address,
         due=_due(arrival, verdict.priority, settings),
         year=year_of(arrival.received_at, settings.team.timezone),
     )

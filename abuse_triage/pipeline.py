@@ -76,7 +76,7 @@ def keys(
         numbers=tuple(dict.fromkeys((*subject, *address))),
         fingerprint=reading.fingerprint,
         # What is forged, and was not answered, must not make a duplicate of what the real sender writes.
-        sender="" if who.proof.forged else arrival.envelope.sender,
+        sender="" if who.proof.forged else who.correspondent(arrival.envelope.sender),
         since=arrival.received_at - settings.tickets.duplicate_window,
         peer=f"{who.contact.name} {who.number}" if who.contact and who.number else "",
     )
@@ -186,7 +186,7 @@ def decide(
         relations=relations,
         automatic=refusal.kind if refusal and not refusal.by_person else "",
         authenticated_from=decision.origin.proven_writer,
-        sender=arrival.envelope.sender,
+        sender=decision.origin.correspondent(arrival.envelope.sender),
         previous=previous,
     )
     came_back = undeliverable(reading, knowledge)

@@ -43,6 +43,13 @@ class Origin:
         """Whether a team that is a contact is proven to have written."""
         return self.contact is not None and self.contact.kind == "team"
 
+    def correspondent(self, return_path: str) -> str:
+        """Return the address of whoever wrote, proven or not: the return path, unless that is a list's of our own.
+
+        Where such a list does not say who wrote, it is the return path all the same.
+        """
+        return self.writer.email or return_path if self.own_list and return_path else return_path
+
     @property
     def proven_writer(self) -> str:
         """The address of whoever wrote where its domain is proven, else ""."""

@@ -83,8 +83,8 @@ class Ticket:
     """What handlers work on.
 
     `number` is the public one ("DNSPT-CSIRT#2026-000123"), `id` the row. `summary` is the defanged subject, control
-    characters removed, at most 200 characters. `reporter` is the envelope sender of the first message, "" if null.
-    `due` is when the response clock runs out.
+    characters removed, at most 200 characters. `reporter` is the envelope sender of the first message,
+    or over a list of our own, whoever wrote to it; "" if null. `due` is when the response clock runs out.
     """
 
     id: int
@@ -158,8 +158,9 @@ class RelationKeys:
     `our_message_ids` are ids whose signature proved that we sent them: from In-Reply-To and References, those that a
     bounce reports as failed, and the message's own id where that is ours. `numbers` are ticket numbers from the
     subject's tag and the plus-address. `peer` is the number that an authenticated contact gave the matter, behind the
-    contact's name, "" for none. `fingerprint` is that of the content, `sender` the envelope sender, "" where that
-    is null or forged. `since` is the beginning of the window in which the same content counts as a duplicate.
+    contact's name, "" for none. `fingerprint` is that of the content, `sender` the envelope sender, or over a list
+    of our own, whoever wrote to it; "" where that is null or forged. `since` is the beginning of the window in which
+    the same content counts as a duplicate.
     """
 
     our_message_ids: tuple[str, ...]

@@ -55,7 +55,8 @@ def relate(
         automatic: which kind of robot wrote it ("bounce", "auto-reply", "loop" …), "" for a person; a robot's joins
             silently, and never reopens anything.
         authenticated_from: bare address of From where authentication proved it, else "".
-        sender: envelope sender, "" for the null reverse-path, which cannot be answered.
+        sender: envelope sender, or over a list of our own, whoever wrote to it; "" for the null reverse-path, which
+            cannot be answered.
         previous: the ticket that this same message was given before, when it is tried again.
     """
     if previous is not None:

@@ -334,3 +334,28 @@ def test_a_list_of_our_own_that_breaks_signatures_costs_nobody_the_answer(
     assert [("ana@example.org", False)] * answered == [(mail.recipient, mail.proven) for mail in outcome.outgoing]
     assert answered != ("may be forged" in outcome.refused)
     assert answered != json.loads(outcome.facts)["authentication"]["forged"]
+
+
+def test_over_a_list_of_our_own_the_writer_is_the_reporter(knowledge: Knowledge) -> None:
+    """Not the list's return path: it stands on the ticket, and tells one sender of the same content from another."""
+    path = "abuse-bounces@example.pt"
+    kept = mail("List-Id: <abuse.example.pt>", "X-Original-From: ana@example.org", sender="abuse@example.pt")
+    for raw in (mail("List-Id: <abuse.example.pt>", sender="Ana <ana@example.org>"), kept):
+        keys, outcome = decided(knowledge, raw, path=path)
+        assert outcome.opens is not None
+        assert ("ana@example.org", "ana@example.org") == (outcome.opens.reporter, keys.sender)
+    silent = mail("List-Id: <abuse.example.pt>", sender="abuse@example.pt")
+    keys, outcome = decided(knowledge, silent, path=path)
+    assert outcome.opens is not None
+    assert (path, path) == (outcome.opens.reporter, keys.sender)
+    assert "does not say who wrote" in outcome.refused or "own addresses" in outcome.refused
+    assert "" == decided(knowledge, kept, path="")[0].sender
+
+
+def test_over_a_list_of_our_own_a_robot_that_names_its_ticket_is_not_told_again(knowledge: Knowledge) -> None:
+    """The guard against machines that answer whatever they get looks at who wrote to the list."""
+    tagged = Relations(tagged=replace(TICKET, participants=("ana@example.org",)))
+    raw = mail("List-Id: <abuse.example.pt>", sender="ana@example.org", subject="Re: [TEST#2026-000007] received")
+    _, outcome = decided(knowledge, raw, path="abuse-bounces@example.pt", relations=tagged)
+    assert ((), None) == (outcome.outgoing, outcome.joins)
+    assert "was acknowledged for that ticket" in outcome.refused
