@@ -216,8 +216,8 @@ def _participants(arrival: Arrival, origin: Origin) -> tuple[str, ...]:
 def _refused(decision: Decision, relation: Relation, settings: Settings, kind: OutcomeKind) -> str:
     """Say why no acknowledgement goes out; "" where one does."""
     reasons = (
-        (decision.refusal is not None, decision.refusal.reason if decision.refusal else ""),
         (kind is OutcomeKind.PARKED, f"parked: {decision.verdict.parked}"),
+        (decision.refusal is not None, decision.refusal.reason if decision.refusal else ""),
         (not relation.acknowledge, f"{relation.reason}; only the first message of a ticket is acknowledged"),
         (bool(decision.verdict.parked), f"it would be parked now: {decision.verdict.parked}"),
         (not decision.verdict.acknowledge, "a rule asks for no acknowledgement"),

@@ -302,6 +302,7 @@ def test_what_runs_in_circles_is_parked(knowledge: Knowledge) -> None:
     _, outcome = decided(knowledge, raw)
     assert (OutcomeKind.PARKED, ()) == (outcome.kind, outcome.outgoing)
     assert "50 hosts" in outcome.reason
+    assert "parked: it passed more than 50 hosts" == outcome.refused
     _, outcome = decided(knowledge, raw, promoted=True)
     assert (OutcomeKind.OPENED, ()) == (outcome.kind, outcome.outgoing)
     assert outcome.verdict is not None
