@@ -11,7 +11,9 @@ from abuse_triage.mail.structure import Budget, Node, parse
 from abuse_triage.model.message import Address, Header, Mail, Part, Place
 from abuse_triage.model.settings import LimitSettings
 
-_EMBEDDED = frozenset(["message/rfc822", "message/global", "message/news"])
+EMBEDDED = frozenset(["message/rfc822", "message/global", "message/news"])
+"""Types of leaves that hold a message."""
+_ENCODINGS = frozenset(["", "7bit", "8bit", "binary", "base64", "quoted-printable"])
 _HEADERS_ONLY = frozenset(["text/rfc822-headers", "message/rfc822-headers", "message/global-headers"])
 _HTML = frozenset(["text/html", "application/xhtml+xml"])
 _TEXTUAL = frozenset(
@@ -115,7 +117,7 @@ def _leaf(node: Node, path: str, place: Place, rival: int, budget: Budget) -> li
     disposition = node.field("content-disposition")
     name = headers.filename(headers.parameters(disposition).get("filename", "") or params.get("name", ""))
     data = _content(node, budget)
-    embedded = content_type in _EMBEDDED or (name.lower().endswith(".eml") and not content_type.startswith("text/"))
+    embedded = content_type in EMBEDDED or (name.lower().endswith(".eml") and not content_type.startswith("text/"))
     message = _embedded_message(data, node.depth + 1, budget) if embedded else None
     text: str | None = None
     hrefs: tuple[str, ...] = ()
@@ -150,19 +152,22 @@ def _note_defects(node: Node, budget: Budget) -> None:
 
 def _content(node: Node, budget: Budget) -> bytes:
     """Return a leaf's bytes with the transfer encoding undone (RFC 2045 section 6)."""
-    data = node.content()
     encoding = node.field("content-transfer-encoding").strip().lower()
-    if encoding == "base64":
-        data = _unbase64(data)
-    elif encoding == "quoted-printable":
-        data = a2b_qp(data)
-    elif encoding not in {"", "7bit", "8bit", "binary"}:
+    data = transferred(node.content(), encoding)
+    if encoding not in _ENCODINGS:
         budget.odd("a transfer encoding is unknown")
     if len(data) > budget.decoded:
         budget.cut(f"size: only {budget.limits.decoded_bytes} decoded bytes were read")
         data = data[: budget.decoded]
     budget.decoded -= len(data)
     return data
+
+
+def transferred(data: bytes, encoding: str) -> bytes:
+    """Undo a transfer encoding, named in lower case; one that is unknown leaves everything as it is."""
+    if encoding == "base64":
+        return _unbase64(data)
+    return a2b_qp(data) if encoding == "quoted-printable" else data
 
 
 def _unbase64(data: bytes) -> bytes:

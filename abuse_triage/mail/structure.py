@@ -7,8 +7,9 @@ messages stay leaves: their bytes are wanted as they are, and they come back her
 """
 
 import re
+from array import array
 from collections.abc import Sequence
-from email.feedparser import FeedParser
+from email.feedparser import BufferedSubFile, FeedParser  # type: ignore[attr-defined]  # only it knows the lines
 from email.message import Message
 from email.policy import compat32
 from itertools import islice
@@ -86,6 +87,8 @@ class Node(Message):
         super().__init__(compat32)
         self.budget = budget
         self.depth = depth
+        self.first = self.body = self.after = -1
+        """Lines, counted from 0: its first, that of its body, the first behind it; -1 where parsing ended before."""
         self._room = budget.limits.header_bytes
         self._type: tuple[str, dict[str, str]] | None = None
 
@@ -171,6 +174,64 @@ class _Factory:
         return Node(self.budget, 0)
 
 
+class _Lines(BufferedSubFile):  # type: ignore[misc]  # it has no types
+    """The parser's input, which knows how many lines were taken from it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pushed = 0
+
+    def pushlines(self, lines: list[str]) -> None:
+        """Take more lines."""
+        self._pushed += len(lines)
+        super().pushlines(lines)
+
+    @property
+    def line(self) -> int:
+        """The number of the next line."""
+        return self._pushed - len(self._lines)
+
+
+class _Parser(FeedParser):
+    """The standard library's parser, which writes down on which lines it saw each part."""
+
+    _cur: Node
+
+    def __init__(self, factory: _Factory) -> None:
+        super().__init__(factory)
+        self._input = _Lines()
+
+    def _new_message(self) -> None:
+        super()._new_message()  # type: ignore[misc]  # private
+        self._cur.first = self._input.line
+
+    def _parse_headers(self, lines: list[str]) -> None:
+        super()._parse_headers(lines)  # type: ignore[misc]  # private
+        self._cur.body = self._input.line
+
+    def _pop_message(self) -> Node:
+        node: Node = super()._pop_message()  # type: ignore[misc]  # private
+        node.after = self._input.line
+        return node
+
+
+def begin(raw: bytes) -> int:
+    """Return where the first field stands: empty lines or a byte order mark before it would make the header a body."""
+    if raw[:1] not in {b"\r", b"\n", b"\xef"}:
+        return 0
+    rest = raw.removeprefix(b"\xef\xbb\xbf")
+    return len(raw) - len(rest.lstrip(b"\r\n"))
+
+
+def line_starts(raw: bytes) -> "array[int]":
+    """Return the offset of every line that `parse` counts, and last the length of the message."""
+    starts = array("Q", (begin(raw),))
+    starts.extend(end.end() for end in _LINE_END.finditer(raw, starts[0]))
+    if starts[-1] != len(raw):
+        starts.append(len(raw))
+    return starts
+
+
 def parse(raw: bytes, budget: Budget, depth: int = 1) -> Node:
     """Parse a message, or a message embedded in one, whose root lies at `depth`; never fails."""
     if raw.count(b"\n") + raw.count(b"\r") > MOST_LINES:
@@ -178,11 +239,10 @@ def parse(raw: bytes, budget: Budget, depth: int = 1) -> Node:
         if last is not None and last.end() < len(raw):
             budget.cut(f"lines: only the first {MOST_LINES} were read")
             raw = raw[: last.end()]
-    if raw[:1] in b"\r\n\xef":
-        # Empty lines or a byte order mark before the first field would make a body of the header.
-        raw = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    if start := begin(raw):
+        raw = raw[start:]
     factory = _Factory(budget, depth)
-    parser = FeedParser(factory)
+    parser = _Parser(factory)
     try:
         for start in range(0, len(raw), _SLICE):  # it needs several times the memory of what it is given at once
             parser.feed(raw[start : start + _SLICE].decode("ascii", "surrogateescape"))
