@@ -54,7 +54,9 @@ _ZONES: tuple[str, ...] = (
     "BRT",
 )
 _ZONES += ("EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT")
-_ZONE = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(_ZONES)})(?![A-Za-z])")
+_IN_ZONES = ("UTC", "GMT", "ET", "ST", "DT", "AZOT", "BRT", "MSK")
+"""Each of them has one of these, which are looked for first."""
+_ZONE = {zone: re.compile(rf"{zone}(?<![A-Za-z]{zone})(?![A-Za-z])") for zone in _ZONES}
 # Begins with what is rare in text, so that the engine skips to it; the digits of a time stand before.
 _OFFSET = re.compile(
     r"(?:Z(?![A-Za-z])|[+-](?:0\d|1[0-4]):?[0-5]\d(?!\d))"
@@ -119,9 +121,16 @@ def _tells_time(reading: Reading) -> bool:
 
 
 def _names_zone(text: str) -> bool:
-    if any(words in text for words in _WRITTEN_OUT) or _OFFSET.search(text):
+    if _OFFSET.search(text) or _has(text, _WRITTEN_OUT):
         return True
-    return any(zone in text for zone in _ZONES) and _ZONE.search(text) is not None
+    return _has(text, _IN_ZONES) and any(zone in text and alone.search(text) for zone, alone in _ZONE.items())
+
+
+def _has(text: str, words: Iterable[str]) -> bool:
+    for word in words:  # noqa: SIM110 -- a generator would take as long as the search itself
+        if word in text:
+            return True
+    return False
 
 
 def _points(indicator: Indicator, reading: Reading) -> bool:

@@ -213,39 +213,40 @@ class Folder:
     def __init__(self, path: Path) -> None:
         """Take the folder; it is made where it does not exist."""
         self._path = path
-        self._offered = ""
+        self._file = self._part = path  # of the mail that is offered
+        self._is_there = False
 
     def offer(self, letter: Letter) -> None:
         """Write the mail under its preliminary name, durably."""
         if not _FILE_NAME.fullmatch(letter.message_id):
             raise RefusedError("the Message-ID cannot be a file name")
-        self._offered = letter.message_id
-        if self._file(letter.message_id).exists():
+        self._file, self._part = self._places(letter.message_id)
+        self._is_there = self._file.exists()
+        if self._is_there:
             return
         try:
-            self._path.mkdir(parents=True, exist_ok=True)
-            with self._part(letter.message_id).open("wb") as file:
-                file.write(letter.content)
-                file.flush()
-                os.fsync(file.fileno())
+            try:
+                _write(self._part, letter.content)
+            except FileNotFoundError:
+                self._path.mkdir(parents=True, exist_ok=True)
+                _write(self._part, letter.content)
         except OSError as error:
             raise RouteDownError(f"cannot write to the folder: {error}") from error
 
     def commit(self) -> str:
         """Give the file its name, durably; a file that is there already is the same mail."""
-        message_id = self._offered
         try:
-            if not self._file(message_id).exists():
-                self._part(message_id).rename(self._file(message_id))
+            if not self._is_there:
+                self._part.rename(self._file)
             self._sync()
         except OSError as error:
             raise RouteDownError(f"cannot write to the folder: {error}") from error
-        return f"written to {message_id}.eml"
+        return f"written to {self._file.name}"
 
     def withdraw(self) -> None:
         """Remove the preliminary file."""
         with suppress(OSError):
-            self._part(self._offered).unlink()
+            self._part.unlink()
 
     def rest(self) -> None:
         """Nothing is kept."""
@@ -255,7 +256,7 @@ class Folder:
 
     def confirm(self, message_id: str) -> bool:
         """Whether a mail is there, for good; raises `TemporaryError` where the disk does not say."""
-        if not _FILE_NAME.fullmatch(message_id) or not self._file(message_id).exists():
+        if not _FILE_NAME.fullmatch(message_id) or not self._places(message_id)[0].exists():
             return False
         try:
             self._sync()
@@ -265,13 +266,11 @@ class Folder:
 
     def offered(self, message_id: str) -> bool:
         """Whether a mail was offered and neither committed nor withdrawn."""
-        return bool(_FILE_NAME.fullmatch(message_id)) and self._part(message_id).exists()
+        return bool(_FILE_NAME.fullmatch(message_id)) and self._places(message_id)[1].exists()
 
-    def _file(self, message_id: str) -> Path:
-        return self._path / f"{message_id}.eml"
-
-    def _part(self, message_id: str) -> Path:
-        return self._path / f".{message_id}.part"
+    def _places(self, message_id: str) -> tuple[Path, Path]:
+        """Return where a mail is when it is delivered, and where until then."""
+        return self._path / f"{message_id}.eml", self._path / f".{message_id}.part"
 
     def _sync(self) -> None:
         descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -279,6 +278,15 @@ class Folder:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file, durably."""
+    with path.open("wb", buffering=0) as file:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fsync(file.fileno())
 
 
 def _stuffed(content: bytes) -> bytes:
