@@ -54,12 +54,14 @@ class MailKind(StrEnum):
 class MailState(StrEnum):
     """Where an outgoing mail stands.
 
+    HELD is queued, too: it waits for its budget, and leaves by itself when that comes back.
     SENDING is committed before DATA. What is SENDING after a crash becomes UNKNOWN: it may or may not have been
     delivered, and only a person releases it. FAILED is final: refused for good or too old. FOLDED was told in another
     mail to the same person. UNDELIVERABLE was sent, and came back as a bounce.
     """
 
     QUEUED = "queued"
+    HELD = "held"
     SENDING = "sending"
     SENT = "sent"
     FAILED = "failed"
@@ -84,7 +86,8 @@ class Ticket:
 
     `number` is the public one ("DNSPT-CSIRT#2026-000123"), `id` the row. `summary` is the defanged subject, control
     characters removed, at most 200 characters. `reporter` is the envelope sender of the first message,
-    or over a list of our own, whoever wrote to it; "" if null. `due` is when the response clock runs out.
+    or over a list of our own, whoever wrote to it; "" if null. `protection` says in words what OpenPGP proves about
+    that message, "" where it has none. `due` is when the response clock runs out.
     """
 
     id: int
@@ -104,6 +107,7 @@ class Ticket:
     updated_at: datetime
     due: datetime
     messages: int = 1
+    protection: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +126,7 @@ class TicketDraft:
     mailbox: str
     due: datetime
     year: int
+    protection: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

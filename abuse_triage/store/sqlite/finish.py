@@ -30,8 +30,8 @@ INSERT INTO counters (series, last) VALUES (?, 1) ON CONFLICT (series) DO UPDATE
 """
 _OPEN = """
 INSERT INTO tickets (number, sequence, kind, state, category, type, tlp, tlp_marked, priority, review, summary,
-    reporter, mailbox, created_at, updated_at, due)
-VALUES (?, ?, ?, 'new', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    reporter, mailbox, created_at, updated_at, due, protection)
+VALUES (?, ?, ?, 'new', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _JOIN = """
 UPDATE tickets SET messages = messages + ?, updated_at = max (updated_at, ?),
@@ -40,7 +40,8 @@ WHERE id = ? RETURNING number, tlp, messages
 """
 _RAISE = "UPDATE tickets SET tlp = ?, tlp_marked = max (tlp_marked, ?) WHERE id = ?"
 _UPDATE = """
-UPDATE tickets SET category = ?, type = ?, tlp = ?, tlp_marked = ?, priority = ?, review = ?, summary = ?, due = ?
+UPDATE tickets SET category = ?, type = ?, tlp = ?, tlp_marked = ?, priority = ?, review = ?, summary = ?, due = ?,
+    protection = ?
 WHERE id = ?
 """
 _REPORT = """
@@ -175,7 +176,9 @@ class Finishing(Connected):
         number, tlp, messages = joined
         updates = outcome.updates or (outcome.opens if outcome.kind is OutcomeKind.OPENED else None)
         if updates:
-            self._db.run(_UPDATE, *_classification(updates), updates.summary, moment(updates.due), joins)
+            self._db.run(
+                _UPDATE, *_classification(updates), updates.summary, moment(updates.due), updates.protection, joins
+            )
         return _Home(joins, number, None if updates and messages == 1 else Tlp(tlp))
 
     def _open(self, draft: TicketDraft, at: str) -> _Home:
@@ -184,7 +187,7 @@ class Finishing(Connected):
         number = self._number_format.format(year=draft.year, sequence=sequence)
         ticket_id = self._db.add(
             *(_OPEN, number, sequence, draft.kind.value, *_classification(draft)),
-            *(draft.summary, draft.reporter, draft.mailbox, at, at, moment(draft.due)),
+            *(draft.summary, draft.reporter, draft.mailbox, at, at, moment(draft.due), draft.protection),
         )
         return _Home(ticket_id, number)
 

@@ -274,6 +274,8 @@ CREATE TABLE signatures (               -- signatures and ciphertexts that came,
 _KEY_COLUMNS = (
     # The fingerprint of the key that the mail is encrypted to on its way out, '' for none.
     "ALTER TABLE outbox ADD COLUMN encrypt_to TEXT NOT NULL DEFAULT ''",
+    # What OpenPGP proves about the ticket's first message, in words; '' where it has none.
+    "ALTER TABLE tickets ADD COLUMN protection TEXT NOT NULL DEFAULT ''",
 )
 
 _KEY_INDEXES = (

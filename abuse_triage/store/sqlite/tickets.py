@@ -16,7 +16,7 @@ from abuse_triage.store.sqlite.outbox import mails_of
 
 _SELECT = """
 SELECT id, number, kind, state, category, type, tlp, tlp_marked, priority, review, summary, reporter, mailbox,
-    created_at, updated_at, due, messages
+    created_at, updated_at, due, messages, protection
 FROM tickets
 """
 _REPORTS = """
@@ -121,7 +121,7 @@ def _ends_with(number: str, end: str) -> bool:
 
 def _ticket(row: Any) -> Ticket:
     ticket_id, number, kind, state, category, type_, tlp, tlp_marked, priority, review, summary, *rest = row
-    reporter, mailbox, created_at, updated_at, due, messages = rest
+    reporter, mailbox, created_at, updated_at, due, messages, protection = rest
     return Ticket(
         id=ticket_id,
         number=number,
@@ -140,6 +140,7 @@ def _ticket(row: Any) -> Ticket:
         updated_at=time_of(updated_at),
         due=time_of(due),
         messages=messages,
+        protection=protection,
     )
 
 
