@@ -1,0 +1,141 @@
+"""The team's keys as the configuration names them: checked, unlocked, described."""
+
+import os
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+from abuse_triage.errors import ConfigError, InputError, TriageError
+from abuse_triage.model.settings import Settings
+from abuse_triage.openpgp import teamkey
+from abuse_triage.openpgp.home import Home
+from abuse_triage.openpgp.runtime import in_memory, runtime_folder
+
+CREDENTIAL = "openpgp-passphrase"
+"""Name of the systemd credential with the passphrase (systemd.exec(5), "Credentials")."""
+_LONGEST = 255
+
+
+def team_home(settings: Settings) -> Home | None:
+    """Make a private home with the team's keys unlocked; None where no secret key is configured.
+
+    Whoever calls closes it. Raises `ConfigError` where the files are not fit, and `TemporaryError` where GnuPG does not
+    work.
+    """
+    file = settings.openpgp.secret_key
+    if file is None:
+        return None
+    secret_keys = _content("openpgp.secret_key", file, teamkey.LARGEST, private=True)
+    passphrase = read_passphrase(settings)
+    home = Home(runtime_folder(settings.openpgp.runtime))
+    try:
+        home.take(secret_keys, passphrase.encode())
+    except InputError as error:
+        home.close()
+        raise ConfigError((f"openpgp.secret_key: {file}: {error}",), advice=error.advice) from error
+    except BaseException:
+        home.close()
+        raise
+    return home
+
+
+def read_passphrase(settings: Settings) -> str:
+    """Return the passphrase of the secret keys, "" for none; raises `ConfigError`."""
+    file = settings.openpgp.passphrase
+    if file is not None:
+        content = _content("openpgp.passphrase", file, _LONGEST + 2, private=True)
+    else:
+        file = credential()
+        if file is None:
+            return ""
+        content = _content("openpgp.passphrase", file, _LONGEST + 2, private=False)  # systemd sees to the rights
+    return passphrase_in(content, f"openpgp.passphrase: {file}")
+
+
+def credential() -> Path | None:
+    """Return the file of the systemd credential, None where there is none."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    file = Path(folder) / CREDENTIAL
+    return file if folder and file.exists() else None
+
+
+def passphrase_in(content: bytes, place: str) -> str:
+    """Return the passphrase that is the one line of a file; raises `ConfigError` that names the place."""
+    try:
+        passphrase = content.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        passphrase = ""
+    if not passphrase.isprintable() or not passphrase or len(content) > _LONGEST:
+        raise ConfigError((f"{place}: should be one line of at most {_LONGEST} bytes",))
+    return passphrase
+
+
+def problems(settings: Settings) -> list[str]:
+    """Try everything that OpenPGP stands on here: files, rights, passphrase, signing, opening.
+
+    Returns lines `key: problem`; nothing is changed.
+    """
+    try:
+        home = team_home(settings)
+    except ConfigError as error:
+        return list(error.problems)
+    except TriageError as error:
+        return [f"openpgp.secret_key: {error}. {error.advice}"]
+    if home is None:
+        return []
+    with home:
+        advertised = settings.team.openpgp_fingerprint
+        if not advertised:
+            return []
+        return [f"openpgp.secret_key: {settings.openpgp.secret_key}: {words}" for words in home.problems(advertised)]
+
+
+def notes(settings: Settings) -> list[str]:
+    """Say what is no mistake, and yet worth knowing."""
+    advertised, file = settings.team.openpgp_fingerprint, settings.openpgp.secret_key
+    found = []
+    if advertised and file is None:
+        found.append(
+            f"team.openpgp_fingerprint advertises {advertised}, but there is no openpgp.secret_key: encrypted reports"
+            " cannot be opened, and nothing is signed"
+        )
+    if file is not None:
+        if not advertised:
+            found.append(
+                "openpgp.secret_key is there, but team.openpgp_fingerprint advertises no key: nothing is signed"
+            )
+        runtime = runtime_folder(settings.openpgp.runtime)
+        if not in_memory(runtime):
+            found.append(f"openpgp.runtime: {runtime} is on a disk: secret keys in use are written to it")
+    return found
+
+
+def team_key_expires(settings: Settings, now: datetime | None = None) -> datetime | None:
+    """Return when the advertised key can no longer be used, None for never or where there is none to look at."""
+    file = settings.openpgp.secret_key
+    if file is None or not settings.team.openpgp_fingerprint:
+        return None
+    try:
+        keys = teamkey.described(_content("openpgp.secret_key", file, teamkey.LARGEST, private=True))
+    except ConfigError:
+        return None
+    advertised = (key for key in keys if key.fingerprint == settings.team.openpgp_fingerprint)
+    return next((key.expires(now or datetime.now(UTC)) for key in advertised), None)
+
+
+def _content(key: str, file: Path, most: int, *, private: bool) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError((f"{key}: {file} is not a file",))
+            if private and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise ConfigError((f"{key}: {file} can be read by others; chmod 600 it",))
+            content = stream.read(most + 1)
+    except OSError as error:
+        raise ConfigError(
+            (f"{key}: {file}: {error.strerror}",), advice="`abuse-triage key generate` or `key import-secret` makes it."
+        ) from error
+    if len(content) > most:
+        raise ConfigError((f"{key}: {file} is larger than {most} bytes",))
+    return content
