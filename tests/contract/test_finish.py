@@ -314,7 +314,9 @@ def test_quarantine_again_opens_no_second_ticket(store: Store) -> None:
 def test_retried_message_updates_its_ticket(store: Store) -> None:
     """A message that becomes readable tells its ticket what it is about, and is acknowledged once."""
     store.accept([arrival()])
-    poor = replace(DRAFT, category="other", type="", priority=Priority.P3, summary="unreadable", review=True)
+    poor = replace(
+        DRAFT, category="other", type="", priority=Priority.P3, summary="unreadable", review=True, protection=""
+    )
     store.finish([quarantines(claim_one(store), opens=poor, indicators=(ADDRESS,))])
     store.retry("m1", "root", NOON + timedelta(hours=1))
     claimed = claim_one(store)
@@ -324,7 +326,7 @@ def test_retried_message_updates_its_ticket(store: Store) -> None:
     )
     assert store.finish([outcome]) == [Finished(message_id="m1", kind=OutcomeKind.JOINED, number="TEST#2026-000001")]
     file = store.ticket("1")
-    for name in ("category", "type", "tlp", "tlp_marked", "priority", "review", "summary", "due"):
+    for name in ("category", "type", "tlp", "tlp_marked", "priority", "review", "summary", "due", "protection"):
         assert getattr(DRAFT, name) == getattr(file.ticket, name)
     assert file.ticket.messages == 1
     assert [found.value for found in file.indicators] == [DOMAIN.value]

@@ -104,6 +104,7 @@ DRAFT = TicketDraft(
     mailbox=ABUSE,
     due=NOON + timedelta(hours=8),
     year=2026,
+    protection="encrypted, signed and verified",
 )
 
 DOMAIN = ScopedIndicator(
