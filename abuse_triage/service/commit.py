@@ -1,7 +1,8 @@
 """Group commit: messages that arrive together share one transaction, and each waits for its own.
 
 One thread owns one connection to the store. While it waits for the disk, the messages that come in queue up, and the
-next transaction takes them all: no delay is added, and a flush costs the same whatever it holds.
+next transaction takes them all: no delay is added, and a flush costs the same whatever it holds. What one turn of the
+event loop brings is handed over together.
 """
 
 import asyncio
@@ -69,6 +70,7 @@ class GroupCommit:
         self._open_store = open_store
         self._max_count, self._max_bytes = max_count, max_bytes
         self._count = self._bytes = 0
+        self._gathered: list[_Job] = []
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._closed = False
@@ -101,6 +103,7 @@ class GroupCommit:
         """Store what is queued, then close the store and end the thread."""
         if not self._closed:
             self._closed = True
+            self._hand_over()
             self._jobs.put(None)
         await self._ended.wait()
         self._thread.join()
@@ -109,8 +112,16 @@ class GroupCommit:
         if self._closed:
             raise TemporaryError("the intake is stopping")
         job = _Job(arrival, self._loop.create_future())
-        self._jobs.put(job)
+        if not self._gathered:
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(job)
         return await job.done
+
+    def _hand_over(self) -> None:
+        """Wake the thread once for all that one turn of the event loop brought."""
+        jobs, self._gathered = self._gathered, []
+        for job in jobs:
+            self._jobs.put(job)
 
     def _run(self) -> None:
         try:

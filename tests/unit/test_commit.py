@@ -87,6 +87,15 @@ async def test_one_commit_for_those_that_came_together() -> None:
     assert store.closed
 
 
+async def test_one_commit_for_one_turn() -> None:
+    """Messages that one turn of the event loop brings share a commit, also where the disk has nothing to do."""
+    store = SlowStore()
+    store.gate.set()
+    async with running(store) as commit:
+        await asyncio.gather(*(commit.accept(arrival(str(number))) for number in range(5)))
+    assert [["0", "1", "2", "3", "4"]] == store.batches
+
+
 async def test_large_messages_end_a_batch() -> None:
     """A commit is not filled with more large messages than memory should hold twice."""
     store = SlowStore()
