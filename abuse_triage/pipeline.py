@@ -1,18 +1,21 @@
 """The way of a message on one page: bytes → reading → verdict → outcome. Everything here is a function of values."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from abuse_triage import reports
 from abuse_triage.indicators import names
 from abuse_triage.indicators.extract import extract
-from abuse_triage.mail import automatic, thread
+from abuse_triage.mail import automatic, layers, thread
 from abuse_triage.mail.addressee import addressee
 from abuse_triage.mail.decode import decode
+from abuse_triage.mail.opened import opened
 from abuse_triage.mail.origin import Origin, origin, own_addresses
 from abuse_triage.model.decision import Verdict
-from abuse_triage.model.message import Address, Arrival, Authentication, Place
+from abuse_triage.model.message import Address, Arrival, Authentication, Mail, Place
+from abuse_triage.model.openpgp import Headers
 from abuse_triage.model.report import Reading
 from abuse_triage.model.settings import LimitSettings, Settings
 from abuse_triage.model.ticket import (
@@ -31,8 +34,46 @@ from abuse_triage.tickets.relate import relate
 
 
 def read(raw: bytes, limits: LimitSettings) -> Reading:
-    """Decode, read and extract: everything that touches the bytes of a stranger, done in the reader process."""
+    """Decode, read and extract: everything that touches the bytes of a stranger, done in the reader process.
+
+    Of a signed message only what was signed is read. Of one that is encrypted as a whole the fields outside are; its
+    ciphertext is no text.
+    """
     mail = decode(raw, limits)
+    if not layers.suspected(raw, mail):
+        return _reading(mail, raw, limits)
+    found = layers.find(raw, limits)
+    reads = opened(raw, found.layers, (), limits)
+    if reads is not None:
+        mail = decode(reads.message, limits)
+    reading = _reading(mail, raw, limits, encrypted=any(layer.form in layers.ROOT_ENCRYPTED for layer in found.layers))
+    return replace(reading, layers=found.layers, keys=found.keys, protected=reads.headers if reads else Headers.NONE)
+
+
+def read_opened(raw: bytes, plaintexts: Sequence[bytes | None], limits: LimitSettings) -> Reading:
+    """Read a message again with what OpenPGP hid in it; `plaintexts` stand in the order of the layers of `read`.
+
+    What `layers` means in the answer, `Reading` says. Without a plaintext for any layer it is what `read` returns.
+    """
+    found = layers.find(raw, limits)
+    reads = opened(raw, found.layers, plaintexts, limits) if any(text is not None for text in plaintexts) else None
+    if reads is None:
+        return read(raw, limits)
+    reading = _reading(decode(reads.message, limits), raw, limits)
+    return replace(
+        reading,
+        layers=reads.layers,
+        keys=(*reads.keys, *found.keys)[: layers.MOST_KEYS],
+        protected=reads.headers,
+        defects=(*reading.defects, *reads.defects),
+    )
+
+
+def _reading(mail: Mail, raw: bytes, limits: LimitSettings, *, encrypted: bool = False) -> Reading:
+    """Read and extract from a decoded mail; the text of one that is encrypted as a whole is nothing to read."""
+    digest = fingerprint(mail, hashlib.sha256(raw).hexdigest())
+    if encrypted:
+        mail = replace(mail, parts=tuple(replace(part, text=None, hrefs=()) for part in mail.parts))
     report = reports.read(mail, limits)
     indicators, omitted = extract(texts(mail, limits), limits.indicators)
     return Reading(
@@ -51,7 +92,8 @@ def read(raw: bytes, limits: LimitSettings) -> Reading:
         attachments=reports.attachments(mail),
         part_types=tuple(part.content_type for part in mail.parts if part.place is not Place.FORWARDED),
         returned=returned(mail),
-        fingerprint=fingerprint(mail, hashlib.sha256(raw).hexdigest()),
+        fingerprint=digest,
+        only_sender=len(mail.senders) == 1 and len(list(mail.all("from"))) == 1,
         defects=mail.defects,
         limits=mail.limits,
     )

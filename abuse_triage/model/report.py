@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import Base64Bytes
+
 from abuse_triage.model.decision import Tlp
 from abuse_triage.model.message import Address, Header, Place
 from abuse_triage.model.openpgp import UNPROTECTED, Certificate, Headers, Layer, Protection
@@ -105,10 +107,16 @@ class Reading:
     `fingerprint` is a hash of subject, text and attachments, equal for the same content sent twice. `omitted` counts
     the indicators beyond the limit. `part_types` are the content types of its own parts in order, without those of
     embedded messages. `returned` are the Message-IDs of the mails that a delivery report (RFC 3464) says failed for
-    good, bare, at most 10. `readable` is False where decoding gave up and only the raw message is left. `layers` are
-    the pieces of OpenPGP in it, at most 10: one that is the whole message, or those that lie deeper. `keys` are the
-    OpenPGP certificates that were attached, at most 4, as they came. `protected` is what protected headers say of the
-    others, `only_sender` whether From holds exactly one address.
+    good, bare, at most 10. `readable` is False where decoding gave up and only the raw message is left. `keys` are the
+    OpenPGP certificates that were attached, at most 4 of at most 64,000 bytes, as they came (in base64 in JSON).
+    `protected` is what protected headers say of the others, `only_sender` whether From holds exactly one address.
+
+    `layers` are the pieces of OpenPGP in it, at most 10: the one that is the whole message first, and those that lie
+    deeper, alone or inside a MIME_SIGNED one. Of a MIME_SIGNED message everything here comes from the signed part and
+    the fields outside; of an encrypted one, only the fields outside are read. In the Reading of a message that was
+    opened, `layers` is what its plaintext is as a whole, and nothing else: () or one MIME_SIGNED, whose offsets point
+    into the plaintext of the encrypted layer, not into the raw message; only its signed part was read then. What is
+    encrypted inside of that is not opened, and `defects` says so.
     """
 
     headers: tuple[Header, ...]
@@ -127,7 +135,7 @@ class Reading:
     part_types: tuple[str, ...] = ()
     returned: tuple[str, ...] = ()
     layers: tuple[Layer, ...] = ()
-    keys: tuple[bytes, ...] = ()
+    keys: tuple[Base64Bytes, ...] = ()
     protected: Headers = Headers.NONE
     only_sender: bool = True
     omitted: int = 0
