@@ -152,6 +152,22 @@ def test_each_person_waits_alone(tmp_path: Path, store: Store, sink: SmtpSink) -
     assert 2 == states(store).count("folded")
 
 
+def test_mail_that_may_not_leave_yet_uses_up_no_budget(tmp_path: Path, store: Store, sink: SmtpSink) -> None:
+    """Until its time comes a mail neither draws from a budget nor is folded; then it waits and is folded as others."""
+    settings = settings_of(tmp_path, sink.address, budget={"sender": "1/1h"})
+    for name, minutes in (("m1", 2), ("m2", 0), ("m3", 3)):
+        mail = replace(acknowledgement(name), not_before=NOON + timedelta(minutes=minutes))
+        open_ticket(store, name, sender=ANA, outgoing=(mail,))
+    work(settings, store)
+    assert ["queued", "sent", "queued"] == states(store)
+    assert [] == held(store)
+    work(settings, store, timedelta(minutes=2))
+    assert [NOON + timedelta(minutes=2)] == [mail.held_at for mail in held(store)]
+    work(settings, store, timedelta(minutes=4))
+    work(settings, store, HOUR + timedelta(minutes=4))
+    assert ["folded", "sent", "folded", "sent"] == states(store)
+
+
 def test_held_mail_is_logged_once(tmp_path: Path, store: Store, sink: SmtpSink) -> None:
     """A mail that waits for one budget, and then for another one, waits since the beginning and is logged once."""
     settings = settings_of(tmp_path, sink.address, budget={"sender": "1/1h", "proven": "2/10h"})
