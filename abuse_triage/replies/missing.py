@@ -57,13 +57,15 @@ _ZONES += ("EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT")
 _IN_ZONES = ("UTC", "GMT", "ET", "ST", "DT", "AZOT", "BRT", "MSK")
 """Each of them has one of these, which are looked for first."""
 _ZONE = {zone: re.compile(rf"{zone}(?<![A-Za-z]{zone})(?![A-Za-z])") for zone in _ZONES}
-# Begins with what is rare in text, so that the engine skips to it; the digits of a time stand before.
-_OFFSET = re.compile(
-    r"(?:Z(?![A-Za-z])|[+-](?:0\d|1[0-4]):?[0-5]\d(?!\d))"
+_HOURS = r"(?:0\d|1[0-4]):?[0-5]\d(?!\d)"
+_BEHIND_TIME = (
     r"(?:(?<=[:\d][0-5]\dZ)|(?<=[.,]\dZ)|(?<=[.,]\d{3}Z)|(?<=[.,]\d{6}Z)"
     r"|(?<=[0-5]\d[+-]\d{4})|(?<=[0-5]\d [+-]\d{4})|(?<=[0-5]\d[+-]\d\d:\d\d)|(?<=[0-5]\d [+-]\d\d:\d\d)"
-    r"|(?<=[.,]\d{3}[+-]\d\d:\d\d)|(?<=[.,]\d{6}[+-]\d\d:\d\d))",
-    re.ASCII,
+    r"|(?<=[.,]\d{3}[+-]\d\d:\d\d)|(?<=[.,]\d{6}[+-]\d\d:\d\d))"
+)
+# Each begins with one sign that is rare in text, which the engine skips to; of two it would look at every character.
+_OFFSETS = tuple(
+    re.compile(start + _BEHIND_TIME, re.ASCII) for start in (r"Z(?![A-Za-z])", rf"\+{_HOURS}", rf"-{_HOURS}")
 )
 _WRITTEN_OUT = ("ora de Lisboa", "isbon time", "uso horário", "uso horario", "ime zone", "imezone")
 """Without their first letters, which may be capitals."""
@@ -121,7 +123,7 @@ def _tells_time(reading: Reading) -> bool:
 
 
 def _names_zone(text: str) -> bool:
-    if _OFFSET.search(text) or _has(text, _WRITTEN_OUT):
+    if any(offset.search(text) for offset in _OFFSETS) or _has(text, _WRITTEN_OUT):
         return True
     return _has(text, _IN_ZONES) and any(zone in text and alone.search(text) for zone, alone in _ZONE.items())
 
