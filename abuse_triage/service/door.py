@@ -27,6 +27,10 @@ class Destination(NamedTuple):
     detail: str
 
 
+TLS_BUFFER_BYTES = 16_384
+"""A TLS record (RFC 8446 section 5.1); asyncio would take 256 kB for every encrypted connection, idle ones too."""
+
+
 class Transaction(MailEnvelope):
     """What MAIL and RCPT have said so far; an empty `mail_from` means that MAIL is to come."""
 
@@ -66,6 +70,8 @@ class Door:
         self.reception = reception
         self.settings = settings.smtp
         self.certificate = certificate
+        self.ciphertext = bytearray(TLS_BUFFER_BYTES if certificate else 0)
+        """What a read of any encrypted connection fills, and its TLS takes at once: one for all of them."""
         self.keep = settings.lmtp.keep
         """Of a message that is too large LMTP keeps so many bytes."""
         most = self.settings.max_message

@@ -9,19 +9,17 @@ from collections.abc import Callable
 from abuse_triage.model.message import Channel
 from abuse_triage.service.connection import READ_BYTES, Connection, connections
 from abuse_triage.service.conversation import COMMON, Conversation
-from abuse_triage.service.door import Door
+from abuse_triage.service.door import TLS_BUFFER_BYTES, Door
 from abuse_triage.service.transparency import MessageText
 
 _HANDSHAKE_SECONDS = 30.0
 """Longest time for the negotiation of TLS, which needs a few round trips."""
-_TLS_BUFFER_BYTES = 16_384
-"""A TLS record (RFC 8446 section 5.1); asyncio would take 256 kB for every encrypted connection, idle ones too."""
 
 
 def smtp_sessions(door: Door) -> Callable[[], Connection]:
     """Return what makes the session of each new connection, with STARTTLS where there is a certificate."""
     if door.certificate:
-        sslproto.SSLProtocol.max_size = _TLS_BUFFER_BYTES
+        sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
     return connections(SmtpSession, door, door.settings.max_message)
 
 
@@ -85,6 +83,10 @@ class SmtpSession(Conversation):
             return
         # StreamWriter.start_tls would leave a writer that cannot even be closed where the client went away.
         self.transport = self._writer._transport = encrypted  # type: ignore[attr-defined] # noqa: SLF001 - see above
+        # The event loop reads into the buffer and hands it to TLS in one go, so that one is enough for all.
+        protocol = encrypted._ssl_protocol  # type: ignore[attr-defined] # noqa: SLF001 - see above
+        protocol._ssl_buffer = self._door.ciphertext  # noqa: SLF001 - see above
+        protocol._ssl_buffer_view = memoryview(self._door.ciphertext)  # noqa: SLF001 - see above
         self._reader.set_transport(encrypted)
         self._tls = True
         self.session = self._create_session()

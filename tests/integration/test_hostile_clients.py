@@ -175,6 +175,53 @@ async def test_idle_connections(tmp_path: Path) -> None:
             await mouth.close()
 
 
+async def encrypted(server: Intake) -> Mouth:
+    """Return a client that has negotiated TLS and greeted."""
+    mouth = await Mouth.open(server.settings)
+    assert (await mouth.say(b"STARTTLS\r\n")).startswith("220 ")
+    await mouth.writer.start_tls(trusting(), server_hostname="mail.example.pt")
+    assert (await mouth.say(b"HELO x\r\n")).startswith("250 ")
+    return mouth
+
+
+def with_certificate(folder: Path) -> dict[str, str]:
+    """Write a certificate; returns the option that names it."""
+    (folder / "certificate.pem").touch(0o600)
+    (folder / "certificate.pem").write_bytes(certificate())
+    return {"smtp_certificate": "certificate.pem"}
+
+
+async def test_idle_encrypted_connections(tmp_path: Path) -> None:
+    """An encrypted connection that waits costs at most 32 kB, most of which OpenSSL keeps for its state."""
+    with intake(tmp_path, smtp_max_connections=400, **with_certificate(tmp_path)) as server:
+        first = [await encrypted(server) for _ in range(20)]
+        before = server.memory("VmRSS")
+        idle = [await encrypted(server) for _ in range(200)]
+        assert server.memory("VmRSS") - before < 200 * 32_000
+        for mouth in [*first, *idle]:
+            await mouth.close()
+
+
+async def test_encrypted_mail_of_many_at_once(tmp_path: Path) -> None:
+    """Connections that share the buffer of TLS do not see each other's bytes: every message arrives as it was sent."""
+    with intake(tmp_path, smtp_max_message="1 MB", **with_certificate(tmp_path)) as server:
+
+        async def send(number: int) -> bytes:
+            text = b"Subject: x\r\n\r\n" + b"%04d and the rest of the line\r\n" % number * 2_000
+            mouth = await encrypted(server)
+            await mouth.begin()
+            for start in range(0, len(text), 10_007):
+                mouth.writer.write(text[start : start + 10_007])
+                await mouth.writer.drain()
+                await asyncio.sleep(0)
+            assert (await mouth.say(b".\r\n")).startswith("250 2.0.0 ")
+            await mouth.close()
+            return text
+
+        sent = await asyncio.gather(*(send(number) for number in range(12)))
+    assert sorted(sent) == sorted(stored(server.settings))
+
+
 async def test_large_mail_beside_slow_strangers(tmp_path: Path) -> None:
     """Strangers whose large texts do not end leave memory for that of a relay; other strangers are put off."""
     with intake(tmp_path, smtp_max_message="1 MB", smtp_relays=["127.0.9.0/24"]) as server:
