@@ -248,7 +248,7 @@ class Daemon:
 
     def drain(self, seconds: float = 120) -> None:
         """Wait until no message waits for triage and no mail waits for the sender."""
-        waits = {"messages received", "messages claimed", "mail queued", "mail sending"}
+        waits = {"messages received", "messages claimed", "mail queued", "mail held", "mail sending"}
         deadline = time.monotonic() + seconds
         gauges = []
         while time.monotonic() < deadline:

@@ -39,12 +39,12 @@ def list_mails(state: State, states: tuple[str, ...], limit: int, as_json: bool)
             (
                 str(item.id),
                 item.kind.value,
-                "held" if item.held_at else item.state.value,
+                item.state.value,
                 item.ticket or "-",
                 item.recipient,
                 moment(item.created_at, zone),
                 str(item.tries),
-                moment(item.next_try, zone) if item.state is MailState.QUEUED else "-",
+                moment(item.next_try, zone) if item.state in {MailState.QUEUED, MailState.HELD} else "-",
                 _why(item, zone),
             )
             for item in found
@@ -70,5 +70,5 @@ def _why(mail: StoredMail, zone: str) -> str:
     if mail.folded_into is not None:
         return f"told in mail {mail.folded_into}"
     if mail.held_at is not None:
-        return f"waits for its budget since {moment(mail.held_at, zone)}"
+        return f"{mail.error} since {moment(mail.held_at, zone)}"
     return mail.error or "-"

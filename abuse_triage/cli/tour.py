@@ -180,7 +180,9 @@ def _way(message: StoredMessage, store: Store) -> str:
     if not message.ticket:
         return f"{start} → {message.outcome} ({message.reason})"
     file = store.ticket(message.ticket)
-    if not message.refused and any(mail.state in {MailState.QUEUED, MailState.SENDING} for mail in file.mails):
+    if not message.refused and any(
+        mail.state in {MailState.QUEUED, MailState.HELD, MailState.SENDING} for mail in file.mails
+    ):
         return ""
     ticket = file.ticket
     what = f"{ticket.number} {ticket.type or ticket.category} {ticket.tlp.label} {ticket.priority.upper()}"

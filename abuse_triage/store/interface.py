@@ -117,9 +117,10 @@ class StoredReport:
 class StoredMail:
     """A mail of ours: `tries` counts attempts, `error` is the last answer, `ticket` its number ("" for a digest).
 
-    `proven`, `answers` and `language` are those of its `Outgoing`. `held_at` is since when it waits for its budget,
-    `paid_at` when that was paid, `folded_into` the mail that told the recipient in its place. `priority` and `tlp` are
-    those of its ticket as they are now, None where it has none.
+    Of what is held `error` says which budget it waits for. `proven`, `answers` and `language` are those of its
+    `Outgoing`. `held_at` is since when it waits for its budget, `paid_at` when that was paid, `folded_into` the mail
+    that told the recipient in its place. `priority` and `tlp` are those of its ticket as they are now, None where it
+    has none.
     """
 
     id: int
@@ -357,7 +358,7 @@ class Health(Protocol):
     def gauges(self) -> list[Gauge]:
         """Count what waits, by state, with the age of the oldest: "messages received", "mail queued".
 
-        "mail held" counts those of "mail queued" that wait for their budget.
+        "mail held" is what waits for its budget; "mail queued" is what does not.
         """
 
     def remember(self, name: str, value: str) -> None:

@@ -43,7 +43,8 @@ def test_budget_lasts_for_its_count(store: Store) -> None:
     assert [PAID] * 3 == [pay(store, f"m{n}", THREE) for n in range(3)]
     assert Spent(until=NOON + HOUR / 3, bucket=THREE) == pay(store, "m3", THREE)
     held = one(store, 4)
-    assert (held.state, held.tries, held.held_at, held.paid_at) == (MailState.QUEUED, 0, NOON, None)
+    assert (held.state, held.tries, held.held_at, held.paid_at) == (MailState.HELD, 0, NOON, None)
+    assert "waits for the budget sender" == held.error
     assert held.next_try == NOON + HOUR / 3
     assert (one(store, 1).held_at, one(store, 1).paid_at) == (None, NOON)
     assert [1, 2, 3] == [found.mail.id for found in store.due(NOON + HOUR / 4, 10)]
@@ -315,3 +316,29 @@ def test_held_mail_is_counted_since_it_waits(store: Store) -> None:
     store.pay([(2, [bucket])], NOON + timedelta(minutes=7))
     (held,) = [gauge for gauge in store.gauges() if gauge.name == "mail held"]
     assert (held.count, held.oldest) == (2, NOON + timedelta(minutes=5))
+    (queued,) = [gauge for gauge in store.gauges() if gauge.name == "mail queued"]
+    assert (queued.count, queued.oldest) == (1, NOON + timedelta(minutes=1))
+
+
+def test_held_mail_is_listed_apart(store: Store) -> None:
+    """What waits for its budget is "held" and says for which; "queued" is all else; what ended is neither."""
+    bucket = Bucket(name="sender:ana", count=1, span=HOUR)
+    for n in range(4):
+        pay(store, f"m{n}", bucket)
+
+    def listed(*states: MailState) -> list[int]:
+        return [found.id for found in store.mails(states, 10)]
+
+    assert [4, 3, 2] == listed(MailState.HELD)
+    assert [1] == listed(MailState.QUEUED)
+    assert [4, 3, 2, 1] == listed(MailState.HELD, MailState.QUEUED) == listed()
+    store.give_up(4, NOON, "withdrawn")
+    assert [4, 3, 2] == listed(MailState.HELD, MailState.FAILED)
+    assert [4, 1] == listed(MailState.QUEUED, MailState.FAILED)
+    counted = {gauge.name: gauge.count for gauge in store.gauges()}
+    assert (1, 2, 1) == (counted["mail queued"], counted["mail held"], counted["mail failed"])
+    store.resend(4, "ana", NOON)
+    assert [4, 1] == listed(MailState.QUEUED)
+    assert ("withdrawn", None) == (one(store, 4).error, one(store, 4).held_at)
+    assert store.pay([(2, [bucket])], NOON + HOUR)[0].until is None
+    assert ("", MailState.QUEUED) == (one(store, 2).error, one(store, 2).state)

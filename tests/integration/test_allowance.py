@@ -97,7 +97,7 @@ def states(store: Store) -> list[str]:
 
 def held(store: Store) -> list[StoredMail]:
     """Those that wait for their budget."""
-    return [mail for mail in store.mails((MailState.QUEUED,), 1000) if mail.held_at]
+    return store.mails((MailState.HELD,), 1000)
 
 
 def last(sink: SmtpSink) -> Message:
@@ -115,7 +115,7 @@ def test_what_is_over_waits_and_leaves_as_one(tmp_path: Path, store: Store, sink
     settings = settings_of(tmp_path, sink.address, budget={"sender": "2/1h"})
     reports(store, 6)
     logs = work(settings, store)
-    assert ["sent"] * 2 + ["queued"] * 4 == states(store)
+    assert ["sent"] * 2 + ["held"] * 4 == states(store)
     assert 4 * [("mail-held", "info", "sender")] == [
         (entry["event"], entry["log_level"], entry["budget"]) for entry in logs if entry["event"] != "mail-sent"
     ]
@@ -148,7 +148,7 @@ def test_each_person_waits_alone(tmp_path: Path, store: Store, sink: SmtpSink) -
     assert {ANA, "rui@example.org"} == {mail.recipient for mail in sink.mails()}
     work(settings, store, HOUR)
     assert 4 == len(sink.mails())
-    assert [3, 1] == [states(store).count("sent") - 1, states(store).count("queued") + 1]
+    assert [3, 1] == [states(store).count("sent") - 1, states(store).count("held") + 1]
     assert 2 == states(store).count("folded")
 
 
@@ -264,7 +264,7 @@ def test_mail_that_is_put_off_is_not_paid_again(fault: str, tmp_path: Path, stor
         work(settings, store)
         work(settings, store, timedelta(minutes=1))
         assert 1 == len(sink.mails())
-        assert ["sent", "queued"] == states(store)
+        assert ["sent", "held"] == states(store)
         work(settings, store, timedelta(days=1))
         assert ["sent", "sent"] == states(store)
 
@@ -322,7 +322,7 @@ def test_kill_9_around_folding(failpoint: str, tmp_path: Path, store: Store, sin
     assert 1 == len(sink.mails())
     for hours in range(1, 6):
         work(settings, store, hours * HOUR)
-    assert 0 == states(store).count("queued") + states(store).count("delivery-unknown")
+    assert 0 == states(store).count("held") + states(store).count("delivery-unknown")
     told = [text(email.message_from_bytes(mail.content)) + mail.content.decode() for mail in sink.mails()]
     for number in range(1, 6):
         assert 1 == sum(f"TEST#2026-{number:06}" in words for words in told)
@@ -384,7 +384,7 @@ def test_store_that_does_not_answer_costs_nothing(
     for hours in (1, 2):
         work(settings, store, hours * HOUR)
     assert calls
-    assert 0 == states(store).count("queued")
+    assert 0 == states(store).count("held")
     told = [mail.content.decode() for mail in sink.mails()]
     assert [1, 1, 1] == [sum(f"TEST#2026-{number:06}" in words for words in told) for number in range(1, 4)]
 
@@ -492,7 +492,7 @@ def test_kill_9_around_folding_notices(failpoint: str, tmp_path: Path, store: St
     killed_at(failpoint, settings, tmp_path / "store.sqlite", NOON + 10 * MINUTE)
     for tens in range(1, 6):
         work(settings, store, tens * 10 * MINUTE)
-    assert 0 == states(store).count("queued")
+    assert 0 == states(store).count("held")
     assert {"sent", "folded"} == {*states(store)}
     told = "".join(text(email.message_from_bytes(mail.content)) for mail in sink.mails())
     assert {1} == {told.count(mail.ticket) for mail in store.mails((MailState.FOLDED,), 10)}

@@ -203,12 +203,15 @@ def test_everything_unanswered_is_listed(tmp_path: Path) -> None:
 
 
 def test_held_and_folded_mail_is_told_apart(tmp_path: Path) -> None:
-    """Mail that waits for its budget says since when, and mail that another one told of says which."""
+    """Mail that waits says for which budget and since when, and mail that another one told of says which."""
     csirt = install(tmp_path)
     csirt.hold_mails(["a", "b", "c"])
-    held = [line for line in csirt.lines("mail", "list") if "waits for its budget since 20" in line]
+    held = [line for line in csirt.lines("mail", "list") if "waits for the budget sender since 20" in line]
     assert ["held", "held"] == [line.split()[2] for line in held]
-    assert {"WHAT": "COUNT", "mail held": "2"}.items() <= {
+    assert 2 == len(csirt.lines("mail", "list", "--state", "held")[1:])
+    assert ["held", "held"] == [mail["state"] for mail in csirt.json("mail", "list", "--state", "held")]
+    assert not {mail["id"] for mail in csirt.json("mail", "list", "--state", "queued")} & {2, 3}
+    assert {"WHAT": "COUNT", "mail held": "2", "mail queued": "1"}.items() <= {
         line[:22].strip(): line[22:].split()[0] for line in csirt.lines("status")
     }.items()
 

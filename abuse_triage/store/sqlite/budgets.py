@@ -26,10 +26,12 @@ DELETE FROM budgets WHERE name IN (
 )
 """
 _PAID = """
-UPDATE outbox SET paid_at = ?, held_at = NULL WHERE id = ? AND state = 'queued' AND paid_at IS NULL
+UPDATE outbox SET paid_at = ?, error = CASE WHEN held_at IS NULL THEN error ELSE '' END, held_at = NULL
+WHERE id = ? AND state = 'queued' AND paid_at IS NULL
 """
 _HOLD = """
-UPDATE outbox SET next_try = ?, held_at = coalesce (held_at, ?) WHERE id = ? AND state = 'queued' AND paid_at IS NULL
+UPDATE outbox SET next_try = ?, held_at = coalesce (held_at, ?), error = ?
+WHERE id = ? AND state = 'queued' AND paid_at IS NULL
 """
 _ANY_HELD = "SELECT EXISTS (SELECT 1 FROM outbox WHERE held_at IS NOT NULL)"
 _OTHERS = """
@@ -96,7 +98,7 @@ class Budgets(Connected):
         if lacking:
             bucket = max(lacking, key=lacking.__getitem__)
             until = now + lacking[bucket] * _US
-            if self._db.run(_HOLD, moment(until), moment(now), mail_id):
+            if self._db.run(_HOLD, moment(until), moment(now), f"waits for the budget {bucket.kind}", mail_id):
                 behind[bucket.name] += 1
                 return Spent(until=until, bucket=bucket)
         elif self._db.run(_PAID, moment(now), mail_id):

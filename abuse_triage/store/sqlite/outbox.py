@@ -45,7 +45,7 @@ SELECT ticket_id FROM outbox WHERE id = ? AND ticket_id IS NOT NULL
 UNION SELECT ticket_id FROM outbox WHERE folded_into = ? AND ticket_id IS NOT NULL
 """
 _LEFT = "SELECT id, kind FROM outbox WHERE sent_at IS NULL AND state = 'sending' ORDER BY id"
-_SETTLE = "UPDATE outbox SET state = ?, error = ?, sent_at = ? WHERE id = ?"
+_SETTLE = "UPDATE outbox SET state = ?, error = ?, sent_at = ?, held_at = NULL WHERE id = ?"
 
 
 class Outbox(Connected):
@@ -101,9 +101,12 @@ class Outbox(Connected):
         """List mails, newest first; () means every state."""
         unsent = "" if not states or _ENDED & {*states} else "AND sent_at IS NULL"
         among = f"outbox.state IN ({', '.join('?' * len(states))})" if states else "TRUE"
+        if len(waiting := {MailState.QUEUED, MailState.HELD} & {*states}) == 1:
+            among += f" AND (outbox.state <> 'queued' OR held_at IS {'NOT' if MailState.HELD in waiting else ''} NULL)"
         sql = f"SELECT {COLUMNS} {FROM} WHERE {among} {unsent} ORDER BY outbox.id DESC LIMIT ?"
+        columns = (MailState.QUEUED if state is MailState.HELD else state for state in states)
         with self._db.reading():
-            return [stored_mail(row) for row in self._db.all(sql, *states, limit)]
+            return [stored_mail(row) for row in self._db.all(sql, *columns, limit)]
 
     def content(self, mail_id: int) -> bytes:
         """Return a whole mail as it is queued or was sent."""
@@ -198,7 +201,7 @@ def stored_mail(row: Any) -> StoredMail:
         kind=MailKind(kind),
         message_id=message_id,
         recipient=recipient,
-        state=MailState(state),
+        state=MailState.HELD if held_at and state == MailState.QUEUED else MailState(state),
         tries=tries,
         created_at=time_of(created_at),
         next_try=time_of(next_try),
