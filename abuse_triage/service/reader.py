@@ -1,6 +1,7 @@
 """The reader process: it meets the hostile bytes, and has no database, no keys and no network.
 
-It takes frames of raw messages on standard input and answers each with a `Reading` as JSON on standard output. Once
+It takes requests on standard input and answers each with a `Reading` as JSON on standard output. A request is a frame
+that says which plaintexts follow (`Request`), one with the raw message, and one for each plaintext. Once
 started it can open no file and no socket (RLIMIT_NOFILE), write no file (RLIMIT_FSIZE) and use no more memory than it
 is given (RLIMIT_AS); the CPU time of each message is limited as well (RLIMIT_CPU), so that it ends even where nobody is
 left to kill it. Where reading raises, the answer is `FAILED` and the place in our code instead: what an exception says
@@ -17,6 +18,7 @@ from pydantic import TypeAdapter
 
 from abuse_triage import pipeline
 from abuse_triage.mail.charset import CODECS
+from abuse_triage.mail.layers import MOST_LAYERS
 from abuse_triage.model.report import Reading
 from abuse_triage.model.settings import LimitSettings
 from abuse_triage.service import wire
@@ -40,19 +42,40 @@ _WARM_UP = (
     b"Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
     b"hxxp://cr=C3=A9dito[.]example[.]pt 192.0.2.1 2001:db8::1 TLP:AMBER\r\n--b--\r\n"
 )
+_WARM_UP_OPENED = (
+    b"From: a@example.pt\r\n\r\n-----BEGIN PGP MESSAGE-----\r\nCharset: utf-8\r\n\r\nAAAA\r\n"
+    b"-----END PGP MESSAGE-----\r\n"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """What a reader is told once, as its first frame: sizes in bytes, CPU seconds for one message."""
+    """What a reader is told once, as its first frame: sizes in bytes, CPU seconds for one message.
+
+    `max_plaintext` is the most that all plaintexts of one message have together.
+    """
 
     limits: LimitSettings
     max_message: int
+    max_plaintext: int
     memory: int
     cpu_seconds: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the frames behind this one hold: the raw message, and a plaintext for each layer that is True here.
+
+    Without any it is a first reading. At most as many layers as a message has (`layers.MOST_LAYERS`).
+    """
+
+    plaintexts: tuple[bool, ...] = ()
+
+
 START = TypeAdapter(Start)
+REQUEST = TypeAdapter(Request)
+LONGEST_REQUEST = 1000
+"""Bytes of a `Request`."""
 
 
 def main() -> None:
@@ -69,16 +92,29 @@ def main() -> None:
     wire.send(1, READY)
     while True:
         try:
+            request = REQUEST.validate_json(wire.receive(0, LONGEST_REQUEST))
             raw = wire.receive(0, start.max_message)
+            plaintexts = _plaintexts(request, start.max_plaintext)
         except wire.WireError:
             return
         failpoint("reader.read")
         allow_cpu(start.cpu_seconds + _LATER)
-        wire.send(1, _answer(raw, start.limits))
+        wire.send(1, _answer(raw, plaintexts, start.limits))
 
 
-def _answer(raw: bytes, limits: LimitSettings) -> bytes:
+def _plaintexts(request: Request, room: int) -> list[bytes | None]:
+    received: list[bytes | None] = []
+    for follows in request.plaintexts[:MOST_LAYERS]:
+        plaintext = wire.receive(0, room) if follows else None
+        room -= len(plaintext or b"")
+        received.append(plaintext)
+    return received
+
+
+def _answer(raw: bytes, plaintexts: list[bytes | None], limits: LimitSettings) -> bytes:
     try:
+        if plaintexts:
+            return READING.dump_json(pipeline.read_opened(raw, plaintexts, limits))
         return READING.dump_json(pipeline.read(raw, limits))
     except Exception as error:  # noqa: BLE001 -- whatever a hostile message brings about
         place = traceback.extract_tb(error.__traceback__)[-1]
@@ -90,6 +126,7 @@ def _warm_up(limits: LimitSettings) -> None:
     for name in CODECS:
         codecs.lookup(name)
     READING.dump_json(pipeline.read(_WARM_UP, limits))
+    READING.dump_json(pipeline.read_opened(_WARM_UP_OPENED, [_WARM_UP], limits))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 
@@ -12,13 +13,14 @@ from abuse_triage.errors import TemporaryError
 from abuse_triage.model.report import Reading
 from abuse_triage.model.settings import Settings
 from abuse_triage.service import wire
-from abuse_triage.service.reader import FAILED, MAX_REPLY, READING, READY, START, Start
+from abuse_triage.service.reader import FAILED, MAX_REPLY, READING, READY, REQUEST, START, Request, Start
 
 _COMMAND = (sys.executable, "-m", "abuse_triage.service.reader")
 _START_SECONDS = 60.0
 _HEADROOM = 1_000_000
 """Bytes that a stored message may be over `smtp.max_message`: `ingest` cuts at the same limit, lines may be added."""
 _SHOWN = 200
+_FIRST = Request()
 
 
 class ReadingError(TemporaryError):
@@ -38,6 +40,7 @@ class Reader:
         self._start = Start(
             limits=settings.limits,
             max_message=settings.smtp.max_message + _HEADROOM,
+            max_plaintext=settings.openpgp.max_output,
             memory=settings.triage.memory,
             cpu_seconds=max(1, round(self._deadline)),
         )
@@ -48,10 +51,30 @@ class Reader:
 
         Raises `ReadingError`, after which the next call starts a new process, or `ReaderStartError`.
         """
+        return self._asked(_FIRST, (raw,))
+
+    def read_opened(self, raw: bytes, plaintexts: Sequence[bytes | None]) -> Reading:
+        """Return what the reader finds in a message that OpenPGP has opened (`pipeline.read_opened`).
+
+        Args:
+            raw: the message, as it was read before.
+            plaintexts: for each of `Reading.layers` in order what it holds, None for one that was not opened; together
+                at most `openpgp.max_output` bytes.
+
+        Raises what `read` raises.
+        """
+        if sum(len(one) for one in plaintexts if one is not None) > self._start.max_plaintext:
+            raise ReadingError(f"the plaintexts are larger than {self._start.max_plaintext} bytes together")
+        request = Request(plaintexts=tuple(one is not None for one in plaintexts))
+        return self._asked(request, (raw, *(one for one in plaintexts if one is not None)))
+
+    def _asked(self, request: Request, frames: Sequence[bytes]) -> Reading:
         stdin, stdout = self._ready()
         deadline = time.monotonic() + self._deadline
         try:
-            wire.send(stdin, raw, deadline=deadline)
+            wire.send(stdin, REQUEST.dump_json(request), deadline=deadline)
+            for frame in frames:
+                wire.send(stdin, frame, deadline=deadline)
             answer = wire.receive(stdout, MAX_REPLY, deadline=deadline)
         except wire.WireError as error:
             raise ReadingError(self._post_mortem(error)) from error

@@ -230,8 +230,10 @@ def test_a_reader_is_told_its_limits_answers_each_message_and_ends_with_its_inpu
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The first frame is the start, "ready" comes after the limits are set, an exception becomes an answer."""
-    start = reader.Start(limits=LimitSettings(), max_message=5000, memory=10**9, cpu_seconds=7)
-    frames = [reader.START.dump_json(start), report(1), report(2)]
+    start = reader.Start(limits=LimitSettings(), max_message=5000, max_plaintext=900, memory=10**9, cpu_seconds=7)
+    first = reader.REQUEST.dump_json(reader.Request())
+    again = reader.REQUEST.dump_json(reader.Request(plaintexts=(False, True, True)))
+    frames = [reader.START.dump_json(start), first, report(1), first, report(2), again, report(3), b"1" * 600, b"2"]
     asked: list[int] = []
     events: list[object] = []
 
@@ -268,7 +270,7 @@ def test_a_reader_is_told_its_limits_answers_each_message_and_ends_with_its_inpu
     answers = [event for event in events[5:] if isinstance(event, tuple) and event[0] == 1]
     assert "Brute force from 192.0.2.2 (case 1)" == json.loads(answers[0][1])["subject"]
     assert answers[1][1].startswith(b"!ValueError at test_reading.py:")
-    assert [1_000_000, 5000, 5000, 5000] == asked
+    assert [1_000_000, 1000, 5000, 1000, 5000, 1000, 5000, 900, 300, 1000] == asked
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu = [event[1] for event in events if isinstance(event, tuple) and event[0] == resource.RLIMIT_CPU]
     assert all(
