@@ -1,11 +1,11 @@
 """What a decision writes: the ticket, its journal, the facts to keep, and the acknowledgement or why there is none."""
 
 import hashlib
-import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
+from abuse_triage import records
 from abuse_triage.indicators.refang import defang_text
 from abuse_triage.indicators.scope import Constituency
 from abuse_triage.mail import automatic, thread
@@ -14,7 +14,8 @@ from abuse_triage.mail.origin import Origin
 from abuse_triage.model.decision import Priority, Verdict
 from abuse_triage.model.identity import Mailbox
 from abuse_triage.model.message import Arrival
-from abuse_triage.model.report import Reading, Scope
+from abuse_triage.model.openpgp import Encrypted, Protection
+from abuse_triage.model.report import NOT_OPENED, Opened, Reading, Scope
 from abuse_triage.model.settings import Settings
 from abuse_triage.model.ticket import (
     JournalEntry,
@@ -39,7 +40,6 @@ from abuse_triage.tickets.relate import Relation
 ACTOR = "triage"
 """Who the journal names for what the daemon does by itself."""
 _SUMMARY = 200
-_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +59,14 @@ class Knowledge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What was decided about one message, before it is told what it relates to."""
+    """What was decided about one message, before it is told what it relates to.
 
+    `inside` is the reading that the rules saw: that of the plaintext where one was opened. All that a stranger may
+    learn of the decision (refusal, origin, addressee) depends on the outside of the message only.
+    """
+
+    inside: Reading
+    protection: Protection
     facts: Facts
     verdict: Verdict
     scopes: tuple[Scope, ...]
@@ -68,6 +74,11 @@ class Decision:
     mailbox: Mailbox
     origin: Origin
     addressee: Addressee
+
+    @property
+    def sealed(self) -> bool:
+        """Whether anything of the message was encrypted."""
+        return self.protection.sealed
 
 
 def outcome(
@@ -82,13 +93,16 @@ def outcome(
     lease: str,
     retried: bool,
     now: datetime,
+    opened: Opened = NOT_OPENED,
 ) -> Outcome:
     """Write down what was decided about a message: all that its one transaction stores.
 
-    With `retried` the message had its ticket before, which then takes the new values.
+    `reading` is that of the outside, and `opened` what OpenPGP added to it. With `retried` the message had its ticket
+    before, which then takes the new values.
     """
     verdict = decision.verdict
-    summary = defang_text(reading.subject)[:_SUMMARY]
+    inside = decision.inside
+    summary = _summary(reading.subject, decision.protection)
     draft = _draft(summary, arrival, decision, knowledge.settings)
     kind = OutcomeKind.OPENED
     if relation.joins is not None:
@@ -96,11 +110,11 @@ def outcome(
     elif verdict.parked:
         kind = OutcomeKind.PARKED
     refused = _refused(decision, relation, knowledge.settings, kind)
-    lacking = missing(reading)
+    lacking = missing(inside)
     outgoing = (
         ()
         if refused
-        else (_acknowledgement(reading, arrival, decision, lacking=lacking, knowledge=knowledge, now=now),)
+        else (_acknowledgement(reading, arrival, decision, opened, lacking=lacking, knowledge=knowledge, now=now),)
     )
     notices, told = _notices(arrival, decision, knowledge, now) if kind is OutcomeKind.OPENED or retried else ((), ())
     return Outcome(
@@ -108,9 +122,16 @@ def outcome(
         lease=lease,
         kind=kind,
         reason=relation.reason if relation.joins else verdict.parked or verdict.reason,
-        format=reading.report.format,
-        verdict=verdict,
-        facts=_stored_facts(reading, summary, decision, lacking),
+        format=inside.report.format,
+        verdict=records.kept(verdict, sealed=decision.sealed),
+        facts=records.stored(
+            inside,
+            summary=summary,
+            facts=decision.facts,
+            origin=decision.origin,
+            lacking=lacking,
+            protection=decision.protection,
+        ),
         keys=keys,
         assumed=assumed,
         opens=draft if kind is OutcomeKind.OPENED else None,
@@ -120,13 +141,15 @@ def outcome(
         links=tuple(ticket.id for ticket in relation.links),
         indicators=tuple(
             ScopedIndicator(kind=indicator.kind, value=indicator.value, registrable=indicator.registrable, scope=scope)
-            for indicator, scope in zip(reading.indicators, decision.scopes, strict=True)
+            for indicator, scope in zip(inside.indicators, decision.scopes, strict=True)
         ),
         journal=(*_journal(kind, decision, relation, refused, now), *told),
         outgoing=(*outgoing, *notices),
         participants=_participants(arrival, decision.origin) if relation.admits else (),
         refused=refused,
         undeliverable=undeliverable(reading, knowledge),
+        signature_id=decision.protection.signature_id,
+        offered=opened.offered,
     )
 
 
@@ -204,7 +227,15 @@ def _draft(summary: str, arrival: Arrival, decision: Decision, settings: Setting
         mailbox=decision.mailbox.address,
         due=_due(arrival, verdict.priority, settings),
         year=year_of(arrival.received_at, settings.team.timezone),
+        protection=decision.protection.words,
     )
+
+
+def _summary(subject: str, protection: Protection) -> str:
+    """Return the line that stands for a message in lists: its subject outside, and what keeps it from being read."""
+    failed = protection.encrypted is Encrypted.FAILED
+    notice = f"[could not be decrypted: {protection.reason}] " if failed else ""
+    return f"{notice}{defang_text(subject)}"[:_SUMMARY]
 
 
 def _participants(arrival: Arrival, origin: Origin) -> tuple[str, ...]:
@@ -231,6 +262,7 @@ def _acknowledgement(
     reading: Reading,
     arrival: Arrival,
     decision: Decision,
+    opened: Opened,
     *,
     lacking: tuple[str, ...],
     knowledge: Knowledge,
@@ -240,10 +272,10 @@ def _acknowledgement(
     category = knowledge.ruleset.taxonomy.category(verdict.category)
     return acknowledge(
         team=settings.team,
-        kind=verdict.kind,
+        kind=decision.mailbox.kind if decision.sealed else verdict.kind,  # rules saw the inside
         language=reading.report.language,
         category_names={"pt": category.pt, "en": category.en},
-        counts=Counter(indicator.kind for indicator in reading.indicators),
+        counts=Counter(indicator.kind for indicator in decision.inside.indicators),
         tlp=verdict.tlp,
         tlp_marked=verdict.tlp_marked,
         missing=asked(lacking, verdict.category, verdict.type),
@@ -259,6 +291,9 @@ def _acknowledgement(
         their_number=decision.origin.number,
         proven=decision.addressee.proven,
         dsa_notice=settings.reply.dsa_notice,
+        sealed=decision.sealed,
+        encrypt_to=opened.reply_keys.get(decision.addressee.address.lower(), "") if decision.sealed else "",
+        not_before=arrival.received_at + settings.openpgp.answer_delay if decision.sealed else None,
         wording=knowledge.wording,
     )
 
@@ -294,44 +329,6 @@ def _notices(
     return mails, (JournalEntry(at=now, actor=ACTOR, action=action, detail=detail),)
 
 
-def _stored_facts(reading: Reading, summary: str, decision: Decision, lacking: tuple[str, ...]) -> str:
-    """Keep the facts without the texts, which the raw message has, and what a handler needs to see besides."""
-    return _json(
-        {
-            "schema": reading.schema,
-            "summary": summary,
-            "facts": {name: value for name, value in decision.facts.items() if not name.startswith("body.")},
-            "format_reason": reading.report.reason,
-            "date": reading.date.isoformat() if reading.date else None,
-            "missing": lacking,
-            "markings": [[marking.tlp.label, marking.seen, marking.place] for marking in reading.markings],
-            "attachments": [
-                [attachment.name, attachment.content_type, attachment.size, attachment.sha256]
-                for attachment in reading.attachments
-            ],
-            "omitted_indicators": reading.omitted,
-            "authentication": _authentication(decision.origin),
-            "defects": reading.defects,
-            "limits": reading.limits,
-        }
-    )
-
-
-def _authentication(origin: Origin) -> dict[str, str | bool]:
-    """Tell what is proven about the sender, and by whose word."""
-    proof = origin.proof
-    return {
-        "by": str(origin.witness),
-        "spf": proof.spf,
-        "dkim": proof.dkim,
-        "dmarc": proof.dmarc,
-        "aligned": proof.aligned,
-        "forged": proof.forged,
-        "contact": origin.contact.name if origin.contact else "",
-        "their_number": origin.number,
-    }
-
-
 def _journal(
     kind: OutcomeKind, decision: Decision, relation: Relation, refused: str, now: datetime
 ) -> tuple[JournalEntry, ...]:
@@ -340,7 +337,10 @@ def _journal(
         return ()
     verdict = decision.verdict
     decided = f"{verdict.category} {verdict.type} {verdict.tlp.label} {verdict.priority.upper()}: {verdict.reason}"
-    lines = [("opened" if kind is OutcomeKind.OPENED else "joined", relation.reason), ("classified", decided)]
+    lines = [("opened" if kind is OutcomeKind.OPENED else "joined", relation.reason)]
+    if decision.protection.words:
+        lines.append(("OpenPGP", decision.protection.words))
+    lines.append(("classified", decided))
     if relation.reopens:
         lines.append(("reopened", relation.reason))
     answered = decision.addressee.reason + ("" if decision.addressee.proven else "; the sender is not proven")

@@ -6,30 +6,25 @@ from dataclasses import replace
 from datetime import datetime
 
 from abuse_triage import reports
-from abuse_triage.indicators import names
 from abuse_triage.indicators.extract import extract
-from abuse_triage.mail import automatic, layers, thread
-from abuse_triage.mail.addressee import addressee
+from abuse_triage.judgement import judge, numbers, origin_of, park
+from abuse_triage.mail import layers, thread
 from abuse_triage.mail.decode import decode
 from abuse_triage.mail.opened import opened
-from abuse_triage.mail.origin import Origin, origin, own_addresses
-from abuse_triage.model.decision import Verdict
 from abuse_triage.model.message import Address, Arrival, Authentication, Mail, Place
 from abuse_triage.model.openpgp import Headers
-from abuse_triage.model.report import Reading
-from abuse_triage.model.settings import LimitSettings, Settings
+from abuse_triage.model.report import NOT_OPENED, Opened, Reading
+from abuse_triage.model.settings import LimitSettings
 from abuse_triage.model.ticket import (
     Outcome,
     RelationKeys,
     Relations,
     TicketRef,
 )
-from abuse_triage.outcomes import Decision, Knowledge, mailbox_of, outcome, undeliverable
+from abuse_triage.outcomes import Knowledge, outcome, undeliverable
 from abuse_triage.reports.bounce import returned
 from abuse_triage.reports.marking import markings
-from abuse_triage.reports.reading import fingerprint, points, texts
-from abuse_triage.rules.evaluate import evaluate
-from abuse_triage.rules.facts import facts_of
+from abuse_triage.reports.reading import fingerprint, texts
 from abuse_triage.tickets.relate import relate
 
 
@@ -110,9 +105,9 @@ def keys(
     named = (*reading.in_reply_to, *reversed(reading.references), *reading.returned, reading.message_id)
     # Mail systems that fold case exist; ours are lower case.
     ours = (one.lower() for one in named if thread.is_own(one, knowledge.secret))
-    subject = _numbers(reading.subject, settings)
+    subject = numbers(reading.subject, settings)
     address = thread.detail_numbers(arrival.envelope.details, settings.tickets.number, settings.team.ticket_prefix)
-    who = _origin(reading, arrival, knowledge, checked)
+    who = origin_of(reading, arrival, knowledge, checked)
     return RelationKeys(
         our_message_ids=tuple(dict.fromkeys(ours)),
         numbers=tuple(dict.fromkeys((*subject, *address))),
@@ -121,87 +116,6 @@ def keys(
         sender="" if who.proof.forged else who.correspondent(arrival.envelope.sender),
         since=arrival.received_at - settings.tickets.duplicate_window,
         peer=f"{who.contact.name} {who.number}" if who.contact and who.number else "",
-    )
-
-
-def judge(
-    reading: Reading,
-    arrival: Arrival,
-    keys: RelationKeys,
-    knowledge: Knowledge,
-    *,
-    checked: Authentication | None = None,
-    promoted: bool = False,
-) -> Decision:
-    """Look up what is known offline and let the rules decide.
-
-    `checked` is what our own check of SPF, DKIM and DMARC found; it counts where no MTA of ours is believed. `promoted`
-    says that a person took the message for a report: it is not parked then.
-    """
-    settings = knowledge.settings
-    who = _origin(reading, arrival, knowledge, checked)
-    mailbox = mailbox_of(settings, arrival)
-    text = reading.report.new_text or reading.report.text
-    refusal = automatic.refusal(
-        reading.headers,
-        reading.content_type,
-        who.writer,
-        arrival.envelope,
-        own_addresses=own_addresses(settings),
-        part_types=reading.part_types,
-        text=text,
-        circumstances=automatic.Circumstances(
-            own_message=thread.is_own(reading.message_id, knowledge.secret),
-            answers_us=bool(keys.our_message_ids or keys.numbers),
-            quotes_us=bool(_numbers(text, settings)),
-            points=points(reading.indicators, [names.organisation(domain) for domain in _domains(reading, arrival)]),
-            team=who.team,
-            own_list=who.own_list,
-            robots=knowledge.robots,
-        ),
-    )
-    scopes = tuple(knowledge.constituency.of(indicator) for indicator in reading.indicators)
-    facts = facts_of(
-        reading,
-        arrival.envelope,
-        scopes,
-        mailbox=mailbox.address,
-        mailbox_kind=mailbox.kind,
-        automatic_kind=refusal.kind if refusal else "",
-        authentication=who.proof,
-        contact=who.contact,
-        truncated=arrival.truncated,
-        answers_ours=bool(keys.our_message_ids),
-        mentions_ticket=bool(keys.numbers),
-    )
-    marked = max((marking.tlp for marking in reading.markings), default=None)
-    verdict = evaluate(
-        knowledge.ruleset,
-        facts,
-        kind=mailbox.kind,
-        default_tlp=mailbox.default_tlp,
-        marked=marked,
-        promoted=promoted,
-    )
-    if promoted:
-        verdict = replace(verdict, reason=f"{verdict.reason}; a person took it for a report")
-    elif refusal is not None and refusal.parks:
-        verdict = _park(verdict, refusal.reason)
-    return Decision(
-        facts=facts,
-        verdict=verdict,
-        scopes=scopes,
-        refusal=refusal,
-        mailbox=mailbox,
-        origin=who,
-        addressee=addressee(
-            arrival.envelope.sender,
-            who.writer,
-            who.proof,
-            names.organisation,
-            over_own_list=bool(who.own_list),
-            rewritten=who.rewritten,
-        ),
     )
 
 
@@ -217,12 +131,13 @@ def decide(
     now: datetime,
     checked: Authentication | None = None,
     promoted: bool = False,
+    opened: Opened = NOT_OPENED,
 ) -> Outcome:
     """Turn a reading into the outcome that the store keeps; the same values always give the same outcome.
 
-    `checked` and `promoted` are those of `judge`.
+    `checked`, `promoted` and `opened` are those of `judge`.
     """
-    decision = judge(reading, arrival, keys, knowledge, checked=checked, promoted=promoted)
+    decision = judge(reading, arrival, keys, knowledge, checked=checked, promoted=promoted, opened=opened)
     refusal = decision.refusal
     relation = relate(
         relations=relations,
@@ -235,7 +150,7 @@ def decide(
     if came_back and relation.joins is None and not promoted:
         kinds = ", ".join(sorted({thread.kind_of(own) for own in came_back}))
         reason = f"it reports that mail of ours which belongs to no ticket ({kinds}) could not be delivered"
-        decision = replace(decision, verdict=_park(decision.verdict, reason))
+        decision = replace(decision, verdict=park(decision.verdict, reason))
     return outcome(
         reading,
         arrival,
@@ -247,32 +162,5 @@ def decide(
         lease=lease,
         retried=previous is not None,
         now=now,
+        opened=opened,
     )
-
-
-def _origin(reading: Reading, arrival: Arrival, knowledge: Knowledge, checked: Authentication | None) -> Origin:
-    return origin(
-        reading.headers,
-        reading.subject,
-        reading.sender,
-        knowledge.settings,
-        return_path=arrival.envelope.sender,
-        checked=checked,
-        canonical=names.canonical,
-        organisation=names.organisation,
-    )
-
-
-def _park(verdict: Verdict, reason: str) -> Verdict:
-    return replace(verdict, parked=reason, reason=f"parked: {reason}", acknowledge=False)
-
-
-def _domains(reading: Reading, arrival: Arrival) -> tuple[str, ...]:
-    """Return the domains of the sender, which stand in whatever comes from there."""
-    addresses = (reading.sender.email, arrival.envelope.sender)
-    return tuple(address.rpartition("@")[2].lower() for address in addresses)
-
-
-def _numbers(text: str, settings: Settings) -> tuple[str, ...]:
-    """Return the numbers of ours in the beginning of a text."""
-    return thread.ticket_numbers(text, settings.tickets.number, settings.team.ticket_prefix)

@@ -14,6 +14,7 @@ from abuse_triage.cli.mailfiles import mails_from, mails_in
 from abuse_triage.cli.output import document, fields, say, show
 from abuse_triage.errors import InputError
 from abuse_triage.indicators.refang import defang, defang_text
+from abuse_triage.judgement import judge
 from abuse_triage.mail.addressee import Addressee
 from abuse_triage.mail.origin import Origin, Witness
 from abuse_triage.model.decision import Verdict
@@ -61,7 +62,7 @@ def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[
     if not any(header.name in _OF_MAIL for header in reading.headers):
         say(f"warning: {mail.source} has no header of a mail: is it one? It is read all the same.")
     keys = pipeline.keys(reading, message, knowledge)
-    decision = pipeline.judge(reading, message, keys, knowledge)
+    decision = judge(reading, message, keys, knowledge)
     outcome = pipeline.decide(
         reading, message, keys, Relations(), knowledge, lease="", previous=None, now=datetime.now(UTC)
     )

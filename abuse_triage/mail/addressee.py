@@ -36,6 +36,7 @@ def addressee(
     *,
     over_own_list: bool = False,
     rewritten: bool = False,
+    signed: bool = False,
 ) -> Addressee:
     """Decide to whom one message is answered; whether it may be answered at all, `automatic.refusal` says.
 
@@ -46,19 +47,21 @@ def addressee(
         organisation: returns the organisational domain of a domain, "" where it is none.
         over_own_list: it came over a list of our own, whose return path is not the sender's.
         rewritten: that list has put its own address into From, so that nothing is proven about `sender`.
+        signed: OpenPGP proves that `sender` wrote it.
     """
+    aligned = (proof.aligned or signed) and not rewritten
     if proof.forged:
         return _nobody("SPF or DMARC failed, and no signature of the domain in From holds: the sender may be forged")
     if not return_path:
         return _nobody("the envelope sender is empty")
     if over_own_list:
-        return _over_own_list(sender, proven=proof.aligned and not rewritten)
+        return _over_own_list(sender, proven=aligned)
     # Whoever is in From too wrote from there, whatever it is called.
     if not takes_bounces(return_path.lower()) or return_path.lower() == sender.email:
         theirs = organisation(return_path.rpartition("@")[2])
-        same = proof.aligned and theirs != "" and theirs == organisation(sender.domain)
+        same = aligned and theirs != "" and theirs == organisation(sender.domain)
         return _to(return_path, "to the envelope sender", proven=proof.spf == "pass" or same)
-    if not proof.aligned:
+    if not aligned:
         return _nobody("the envelope sender only takes bounces, and nothing proves the address in From")
     return _to(sender.email, "to From, which is proven: the envelope sender only takes bounces", proven=True)
 

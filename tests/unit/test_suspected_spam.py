@@ -13,6 +13,7 @@ from golden import Case, cases
 from rulesets import decide, shipped
 
 from abuse_triage import config, pipeline
+from abuse_triage.judgement import judge
 from abuse_triage.model.decision import Verdict
 from abuse_triage.model.message import Arrival, Channel, Envelope
 from abuse_triage.outcomes import Knowledge
@@ -120,7 +121,7 @@ def judged(knowledge: Knowledge, raw: bytes, sender: str = "someone@example.org"
     envelope = Envelope(sender=sender, recipients=("abuse@example.pt",), channel=Channel.SMTP)
     arrival = Arrival(id="1" * 26, received_at=datetime(2026, 11, 21, tzinfo=UTC), envelope=envelope, raw=raw)
     reading = pipeline.read(raw, knowledge.settings.limits)
-    return pipeline.judge(reading, arrival, pipeline.keys(reading, arrival, knowledge), knowledge).verdict
+    return judge(reading, arrival, pipeline.keys(reading, arrival, knowledge), knowledge).verdict
 
 
 def mail(sample: Sample) -> bytes:
