@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha1
 from pathlib import Path
 from typing import Self
 
@@ -35,22 +36,26 @@ class Forge:
         with _home() as folder:
             yield cls(folder)
 
-    def gpg(self, *arguments: str, given: bytes = b"", at: str = "", codes: tuple[int, ...] = (0,)) -> bytes:
+    def gpg(
+        self, *arguments: str, given: bytes = b"", at: str = "", codes: tuple[int, ...] = (0,), passphrase: str = ""
+    ) -> bytes:
         """Run the stock gpg, at a time such as "20200101T000000" for it; fails unless it returns one of the codes."""
         clock = ("--faked-system-time", f"{at}!") if at else ()
-        unattended = ("--batch", "--no-tty", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "")
+        unattended = ("--batch", "--no-tty", "--quiet", "--pinentry-mode", "loopback", "--passphrase", passphrase)
         command = ("gpg", "--homedir", str(self.folder), *unattended, *clock, *arguments)
         done = subprocess.run(command, input=given, capture_output=True, check=False)
         assert done.returncode in codes, (arguments, done.stderr)
         return done.stdout
 
-    def generate(self, name: str, *, at: str = "", expires: str = "never", algorithm: str = "ed25519") -> str:
+    def generate(
+        self, name: str, *, at: str = "", expires: str = "never", algorithm: str = "ed25519", passphrase: str = ""
+    ) -> str:
         """Make a key that signs, with a subkey that decrypts, and return its fingerprint."""
-        self.gpg("--quick-gen-key", name, algorithm, "cert,sign", expires, at=at)
+        self.gpg("--quick-gen-key", name, algorithm, "cert,sign", expires, at=at, passphrase=passphrase)
         listed = self.gpg("--with-colons", "--list-keys").decode().split("\npub:")[-1]
         fingerprint = listed.split("\nfpr:")[1].split(":")[8]
         decrypts = "cv25519" if algorithm == "ed25519" else algorithm
-        self.gpg("--quick-add-key", fingerprint, decrypts, "encr", expires, at=at)
+        self.gpg("--quick-add-key", fingerprint, decrypts, "encr", expires, at=at, passphrase=passphrase)
         return fingerprint
 
     def _once(self, name: str, **how: str) -> str:
@@ -151,6 +156,20 @@ class Forge:
         """Sign text that stays readable (RFC 9580 section 7)."""
         return self.gpg(*options, "--local-user", signer, "--clear-sign", given=data, at=at)
 
+    def encrypted_packets(self, content: bytes, key: str) -> bytes:
+        """Encrypt packets as they are, with proof of integrity, where gpg itself would wrap them as data."""
+        stock = self.encrypted(b"", key, armor=False)
+        told = self.gpg("--show-session-key", "--status-fd", "1", "--output", "/dev/null", "--decrypt", given=stock)
+        algorithm, session_key = told.decode().split("SESSION_KEY ")[1].split()[0].split(":")
+        assert algorithm == "9", "AES-256"
+        prefix = bytes(14) + b"ab" * 2  # a block of noise, its last two octets twice (RFC 9580 section 5.13.1)
+        proof = b"\xd3\x14" + sha1(prefix + content + b"\xd3\x14").digest()
+        command = ("openssl", "enc", "-aes-256-cfb", "-K", session_key, "-iv", "0" * 32)
+        data = subprocess.run(command, input=prefix + content + proof, capture_output=True, check=True).stdout
+        width = 1 << (stock[0] & 3)  # of the old header of the session key
+        end = 1 + width + int.from_bytes(stock[1 : 1 + width], "big")
+        return stock[:end] + packet(18, b"\x01" + data)
+
     def opened(self, ciphertext: bytes) -> bytes:
         """Decrypt with any of these keys, as a recipient does."""
         return self.gpg("--decrypt", given=ciphertext)
@@ -161,8 +180,18 @@ class Forge:
         with _home() as folder:
             if fingerprints:
                 Forge(folder).gpg("--import", given=self.secret(*fingerprints))
-            subprocess.run(("gpgconf", "--homedir", folder, "--launch", "gpg-agent"), check=True, capture_output=True)
+            self.start_agent(folder)
             yield folder
+
+    @staticmethod
+    def start_agent(home: Path) -> None:
+        """Start the agent of a home."""
+        subprocess.run(("gpgconf", "--homedir", home, "--launch", "gpg-agent"), check=True, capture_output=True)
+
+    @staticmethod
+    def end_agent(home: Path) -> None:
+        """End the agent of a home, which forgets all passphrases."""
+        subprocess.run(("gpgconf", "--homedir", home, "--kill", "gpg-agent"), check=True, capture_output=True)
 
 
 def _armor(wanted: bool) -> tuple[str, ...]:
@@ -172,6 +201,7 @@ def _armor(wanted: bool) -> tuple[str, ...]:
 @contextmanager
 def _home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="pgp", dir="/tmp"))
+    (folder / "gpg-agent.conf").write_text("s2k-count 1024\ndisable-scdaemon\n")  # or a passphrase costs seconds
     try:
         yield folder
     finally:
