@@ -218,3 +218,12 @@ def armored(packets: bytes, kind: str = "MESSAGE") -> bytes:
 def packet(tag: int, body: bytes) -> bytes:
     """Write a packet with a header of the new format and five octets of length (RFC 9580 section 4.2.1)."""
     return bytes([0xC0 | tag, 0xFF]) + len(body).to_bytes(4, "big") + body
+
+
+def fake(folder: Path, script: str) -> str:
+    """Write a program that can be started instead of gpg; in its bash script, $S is where the status goes."""
+    program = folder / "gpg"
+    words = 'for word in "$@"; do case "$word" in --status-fd=*) S="${word#*=}";; esac; done\n'
+    program.write_text(f"#!/bin/bash\n{words}{script}\n")
+    program.chmod(0o755)
+    return str(program)

@@ -7,21 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pgp import Forge
+from pgp import Forge, fake
 
 from abuse_triage.model.openpgp import Failure
 from abuse_triage.openpgp.gpg import Gpg, Limits, RunError, fingerprint
 
 QUICK = Limits(timeout=0.5, cpu=1, output=100_000)
-
-
-def fake(folder: Path, script: str) -> str:
-    """Write a program that is started instead of gpg; in it, $S is where the status goes."""
-    program = folder / "gpg"
-    words = 'for word in "$@"; do case "$word" in --status-fd=*) S="${word#*=}";; esac; done\n'
-    program.write_text(f"#!/bin/bash\n{words}{script}\n")
-    program.chmod(0o755)
-    return str(program)
 
 
 def failure(gpg: Gpg, *arguments: str | bytes, given: bytes = b"") -> Failure:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from pgp import Forge, armored, packet
+from pgp import Forge, armored, fake, packet
 
 from abuse_triage.model.openpgp import Failure, Signature
 from abuse_triage.openpgp import messages
@@ -438,3 +438,28 @@ def test_rsa_works_alike(forge: Forge) -> None:
         assert (REPORT, forge.partner_rsa) == (opened.plaintext, opened.check.signer)
         assert "pgp-sha512" == messages.sign(gpg, REPORT, forge.team_rsa, ring).micalg
         assert REPORT == forge.opened(messages.encrypt(gpg, REPORT, (forge.partner_rsa,), ring))
+
+
+def test_a_text_that_gpg_reads_otherwise_is_not_believed(forge: Forge, tmp_path: Path) -> None:
+    """What gpg says was signed must be what stands there; a gpg that saw no text or no signature proves nothing."""
+    block = forge.cleartext(b"Bom dia\n", forge.partner)
+    good = f"NEWSIG\n[GNUPG:] GOODSIG {forge.partner[-16:]} Rita"
+    for said, output in (
+        (f"PLAINTEXT 74 0 \n[GNUPG:] {good}", "Pague"),
+        (good, "Bom dia"),
+        ("PLAINTEXT 74 0 ", "Bom dia"),
+        (f"PLAINTEXT 74 0 \n[GNUPG:] BEGIN_DECRYPTION\n[GNUPG:] {good}", "Bom dia"),
+    ):
+        gpg = Gpg(tmp_path, LIMITS, program=fake(tmp_path, f"printf '[GNUPG:] {said}\\n' >&$S; echo '{output}'"))
+        check = messages.verify_cleartext(gpg, block, b"").check
+        assert (Signature.ERROR, Failure.UNTRUSTED_OUTPUT, "") == (check.signature, check.reason, check.signer)
+
+
+@pytest.mark.parametrize("script", ["exit 2", "echo data", "echo '[GNUPG:] FAILURE sign 1' >&$S; exit 2"])
+def test_without_a_confirmation_nothing_was_made(tmp_path: Path, script: str) -> None:
+    """Output alone is neither a signature nor a ciphertext: gpg must say so."""
+    gpg, key = Gpg(tmp_path, LIMITS, program=fake(tmp_path, script)), "0" * 40
+    with pytest.raises(RunError):
+        messages.sign(gpg, REPORT, key, b"")
+    with pytest.raises(RunError):
+        messages.encrypt(gpg, REPORT, (key,), b"")
