@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Timer
 
+import openpgp_shapes as shapes
 import pytest
 from daemon import report, write_config
 from hypothesis import HealthCheck, given, settings
@@ -32,11 +33,14 @@ def made(tmp_path: Path) -> Iterator[Made]:
     loaded = config.load(write_config(tmp_path))
     readers: list[Reader] = []
 
-    def make(*, smtp: dict[str, object] | None = None, **triage: object) -> Reader:
+    def make(
+        *, smtp: dict[str, object] | None = None, openpgp: dict[str, object] | None = None, **triage: object
+    ) -> Reader:
         changed: Settings = loaded.model_copy(
             update={
                 "triage": loaded.triage.model_copy(update=triage),
                 "smtp": loaded.smtp.model_copy(update=smtp or {}),
+                "openpgp": loaded.openpgp.model_copy(update=openpgp or {}),
             }
         )
         readers.append(Reader(changed))
@@ -98,6 +102,44 @@ def test_text_in_every_charset_is_read_behind_the_limits(made: Made) -> None:
         )  # fmt: skip
         found = one.read(raw)
         assert (word, word) == (found.subject, found.report.text.strip()), name
+
+
+def test_a_message_is_read_again_with_what_was_opened(made: Made) -> None:
+    """The plaintexts come behind the message, those that are missing leave their place; the next one is a new one."""
+    one = made()
+    limits = LimitSettings()
+    attached = [shapes.attachment(shapes.ARMOUR.encode(), name) for name in ("a.txt.gpg", "b.txt.gpg")]
+    raw = shapes.mail(shapes.multipart("mixed", shapes.text("x"), *attached))
+    opened = one.read_opened(raw, [None, b"http://dentro.example.net/"])
+    assert pipeline.read_opened(raw, [None, b"http://dentro.example.net/"], limits) == opened
+    assert ["dentro.example.net"] == [found.host for found in opened.indicators]
+    assert ["a.txt.gpg", "b.txt"] == [found.name for found in opened.attachments]
+    keys = shapes.mail(shapes.multipart("mixed", shapes.attachment(bytes(range(256)), "k", "application/pgp-keys")))
+    assert (bytes(range(256)),) == one.read(keys).keys
+    assert pipeline.read(raw, limits) == one.read(raw) == one.read_opened(raw, [None, None])
+
+
+def test_plaintexts_over_the_limit_are_not_sent(made: Made) -> None:
+    """All together count; the reader is none the worse for it."""
+    one = made(openpgp={"max_output": 10})
+    raw = shapes.mail(shapes.encrypted())
+    one.read(raw)
+    pid = pid_of(one)
+    assert "0123456789" == one.read_opened(raw, [b"0123456789"]).report.text
+    with pytest.raises(ReadingError, match="larger than 10 bytes"):
+        one.read_opened(raw, [b"01234", b"567890"])
+    assert pid == pid_of(one)
+
+
+def test_the_largest_messages_are_opened_within_the_memory(made: Made) -> None:
+    """A ciphertext of 25 MB with a plaintext of 25 MB of attachments, under the limit of memory that is the default."""
+    one = made()
+    raw = shapes.mail(shapes.encrypted(base64.encodebytes(b"x" * 18_000_000).decode()))
+    plaintext = shapes.mail(
+        shapes.multipart("mixed", shapes.REPORT, shapes.attachment(b"x" * 18_000_000, "x.bin")), head=""
+    )
+    assert min(len(raw), len(plaintext)) > 24_000_000
+    assert 18_000_000 == one.read_opened(raw, [plaintext]).attachments[0].size
 
 
 def _fits(word: str, name: str) -> bool:
