@@ -149,6 +149,7 @@ def outcome(
         refused=refused,
         undeliverable=undeliverable(reading, knowledge),
         signature_id=decision.protection.signature_id,
+        unseen=bool(decision.protection.signature_id) and not decision.protection.replayed,
         offered=opened.offered,
     )
 

@@ -21,6 +21,7 @@ CONFIG = """\
 [team]
 name = "Test CSIRT"
 ticket_prefix = "TEST"
+{team}
 
 [[mailbox]]
 address = "abuse@{domain}"
@@ -99,14 +100,15 @@ def write_config(
     domain: str = "example.pt",
     budget: str = GENEROUS,
     reply: str = "",
+    team: str = "",
 ) -> Path:
     """Write a configuration with a secret of its own into a folder; returns its path.
 
-    `smtp` and `reply` are more lines of these tables, `budget` the lines of that one, `extra` more tables; `domain` is
-    that of its mailboxes.
+    `smtp`, `reply` and `team` are more lines of these tables, `budget` the lines of that one, `extra` more tables;
+    `domain` is that of its mailboxes.
     """
     path = folder / "config.toml"
-    tables = {"smtp": smtp, "reply": reply, "budget": budget}
+    tables = {"smtp": smtp, "reply": reply, "budget": budget, "team": team}
     path.write_text(CONFIG.format(port=port, smarthost=smarthost, domain=domain, **tables) + extra)
     secret = folder / "message-id.key"
     secret.touch(0o600)
@@ -128,10 +130,11 @@ class Daemon:
         domain: str = "example.pt",
         budget: str = GENEROUS,
         reply: str = "",
+        team: str = "",
     ) -> None:
         self.folder = folder
         self.port = free_port()
-        tables = {"smtp": smtp, "reply": reply, "budget": budget, "extra": extra}
+        tables = {"smtp": smtp, "reply": reply, "budget": budget, "extra": extra, "team": team}
         self._config = write_config(folder, port=self.port, smarthost=smarthost, domain=domain, **tables)
         self.settings = config.load(self._config)
         self._log = folder / "daemon.log"

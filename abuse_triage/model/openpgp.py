@@ -213,8 +213,8 @@ class Certificate:
     `fingerprint` is that of the primary key; `key_ids` are the 16 upper-case hexadecimal digits of it and of each
     subkey, by which a signature or ciphertext names its key. `names` are at most 10 user ids, control characters
     removed: a stranger's claim. `emails` are the addresses in them, lower case. `blob` is the certificate in binary
-    form, own signatures only. `expires` is None for never; `usable` says whether something can be encrypted to it now
-    (not expired, not revoked, has an encryption key).
+    form, own signatures only. `expires` is None for never. `can_encrypt` says that it had a valid key for that when
+    it was inspected.
     """
 
     fingerprint: str
@@ -226,6 +226,10 @@ class Certificate:
     expires: datetime | None = None
     revoked: bool = False
     can_encrypt: bool = False
+
+    def usable(self, now: datetime) -> bool:
+        """Whether something can be encrypted to it at a time."""
+        return self.can_encrypt and not self.revoked and (self.expires is None or self.expires > now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

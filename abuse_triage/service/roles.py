@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import fcntl
 import os
+import shutil
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from abuse_triage.errors import AddressError, TemporaryError, TriageError
 from abuse_triage.model.message import Arrival, Authentication
 from abuse_triage.model.settings import Settings
 from abuse_triage.service import lifeline, wire
+from abuse_triage.service.opening import Opener
 from abuse_triage.service.supervisor import Role
 from abuse_triage.store import open_store
 from abuse_triage.store.interface import Store
@@ -93,8 +95,9 @@ def _triage(settings: Settings, abandoned: str, charged: str) -> None:
     try:
         if abandoned:
             store.give_back(abandoned, charged)
-        with _check(settings) as check:
-            decider = Decider(knowledge_of(settings), store, reader, announce=lifeline.tell, check=check)
+        with _check(settings) as check, _opener(settings, store) as opener:
+            knowledge = knowledge_of(settings)
+            decider = Decider(knowledge, store, reader, announce=lifeline.tell, check=check, opener=opener)
             lifeline.tell("ready")
             run_triage(decider, store.wait, stop)
     finally:
@@ -115,6 +118,17 @@ def _check(settings: Settings) -> Iterator[Callable[[Arrival], Future[Authentica
         yield checker.submit
     finally:
         checker.close()
+
+
+@contextmanager
+def _opener(settings: Settings, store: Store) -> Iterator[Opener | None]:
+    """Give what opens and checks OpenPGP; None where no key is configured and GnuPG is not installed."""
+    if settings.openpgp.secret_key is None and shutil.which("gpg") is None:
+        log.warning("no-gpg", advice="Signatures are not checked: apt-get install gpg gpg-agent")
+        yield None
+        return
+    with Opener(settings, store) as opener:
+        yield opener
 
 
 def _sender(settings: Settings) -> None:

@@ -29,14 +29,20 @@ from abuse_triage.service.delivery import (
     UnknownError,
 )
 from abuse_triage.service.failpoints import failpoint
+from abuse_triage.service.sealing import Sealer, SealingError
 from abuse_triage.service.templates import wording_of
 from abuse_triage.store.interface import MailToSend, StoredMail
+from abuse_triage.store.keys import Keys
 
 log = structlog.get_logger()
 
 _BATCH = 100
 _WAIT_SECONDS = 1.0
 _MAX_DOUBLINGS = 30
+
+
+class Supply(Purse, Keys, Protocol):
+    """What is needed of a store."""
 
 
 class Stop(Protocol):
@@ -51,7 +57,7 @@ class Stop(Protocol):
 
 def run_sender(
     settings: Settings,
-    store: Purse,
+    store: Supply,
     stop: Stop,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     chance: Callable[[], float] = random.random,
@@ -64,7 +70,7 @@ def run_sender(
 
     Args:
         settings: the whole configuration.
-        store: outbox and health of the store.
+        store: outbox, health and keys of the store.
         stop: asks to stop; the mail in hand is finished first.
         now: the clock.
         chance: random numbers from 0 to 1 for the jitter of pauses.
@@ -78,7 +84,8 @@ def run_sender(
         freemail=config.freemail(settings),
         wording=wording_of(settings),
     )
-    sender = _Sender(settings, store, stop, route=route, allowance=allowance, now=now, chance=chance)
+    sealer = Sealer(settings, store)
+    sender = _Sender(settings, store, stop, route=route, allowance=allowance, sealer=sealer, now=now, chance=chance)
     sender.recover()
     try:
         while not stop.is_set():
@@ -91,6 +98,7 @@ def run_sender(
                 stop.wait(_WAIT_SECONDS)
     finally:
         route.close()
+        sealer.close()
 
 
 def own_address(settings: Settings) -> str:
@@ -128,6 +136,7 @@ class _Sender:
         *,
         route: Route,
         allowance: Allowance,
+        sealer: Sealer,
         now: Callable[[], datetime],
         chance: Callable[[], float],
     ) -> None:
@@ -137,6 +146,7 @@ class _Sender:
         self._stop = stop
         self._route = route
         self._allowance = allowance
+        self._sealer = sealer
         self._now = now
         self._chance = chance
 
@@ -171,13 +181,13 @@ class _Sender:
     def _send(self, held: MailToSend) -> None:
         """Send one mail and commit what became of it; raises `RouteDownError` where it is to be put off with others."""
         mail = held.mail
-        letter = Letter(
-            message_id=mail.message_id,
-            bounces_to="" if _once(mail) else self._bounces_to,
-            recipient=mail.recipient,
-            content=held.content,
-        )
         try:
+            letter = Letter(
+                message_id=mail.message_id,
+                bounces_to="" if _once(mail) else self._bounces_to,
+                recipient=mail.recipient,
+                content=self._sealer.seal(mail, held.content),
+            )
             self._route.offer(letter)
             if not self._mark_sending(mail):
                 return
@@ -186,6 +196,8 @@ class _Sender:
             failpoint("sender.after-data")
         except RouteDownError:
             raise
+        except SealingError as error:
+            self._put_off(mail, NotNowError(f"{error}; {error.advice}"))
         except NotNowError as error:
             self._put_off(mail, error)
         except RefusedError as error:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any
@@ -14,11 +14,12 @@ import structlog
 from abuse_triage import outcomes, pipeline
 from abuse_triage.errors import TemporaryError
 from abuse_triage.model.message import Arrival, Authentication
-from abuse_triage.model.report import Reading
+from abuse_triage.model.report import NOT_OPENED, Opened, Reading
 from abuse_triage.model.settings import TriageSettings
 from abuse_triage.model.ticket import MailKind, Outcome, OutcomeKind
 from abuse_triage.outcomes import Knowledge
 from abuse_triage.service.failpoints import failpoint
+from abuse_triage.service.opening import Opener, OpeningError
 from abuse_triage.service.reading import Reader, ReadingError
 from abuse_triage.store.interface import Claimed, Finished, Inbox
 
@@ -38,6 +39,7 @@ class _Read:
     claimed: Claimed
     reading: Reading
     checked: Authentication | None
+    opened: Opened
 
 
 class Decider:
@@ -51,10 +53,12 @@ class Decider:
         *,
         announce: Callable[[str], None],
         check: Callable[[Arrival], Future[Authentication]] | None = None,
+        opener: Opener | None = None,
     ) -> None:
         """Take the parts; `announce` tells the supervisor which claim and which message is being worked on.
 
         `check` has the sender of a message checked, if that is wanted; what it promises must come, and may not fail.
+        `opener` has the team's keys; without it nothing is opened, and no signature checked.
         """
         self._knowledge = knowledge
         self._settings: TriageSettings = knowledge.settings.triage
@@ -62,6 +66,9 @@ class Decider:
         self._reader = reader
         self._announce = announce
         self._check = check
+        self._opener = opener
+        opening = knowledge.settings.openpgp.timeout + self._settings.deadline
+        self._opening = opening.total_seconds()
 
     def work(self, stop: Event) -> int:
         """Claim one batch and finish it; returns how many messages were claimed, 0 where none wait.
@@ -101,17 +108,16 @@ class Decider:
                 if (done and time.monotonic() > give_up) or not self._is_done((ahead, *checks[done : done + 1]), stop):
                     ahead.cancel()
                     break
-                reading = None
-                try:
-                    reading = ahead.result()
-                except ReadingError as error:
-                    self._failed(claimed, str(error))
+                reading = self._result(claimed, ahead)
+                if done and reading and reading.layers and time.monotonic() > give_up - self._opening:
+                    break
                 checked = checks[done].result() if checks else None
                 done += 1
                 if done < len(batch):
                     ahead = pool.submit(self._reader.read, batch[done].arrival.raw)
-                if reading is not None:
-                    read = _Read(claimed, reading, checked)
+                opened = self._opened(claimed, reading, pool) if reading else None
+                if reading and opened:
+                    read = _Read(claimed, reading, checked, opened)
                     decided.append((read, self._decide(read)))
                 if decided and time.monotonic() - flushed_at > _FLUSH_SECONDS:
                     self._finish(decided)
@@ -119,6 +125,30 @@ class Decider:
         self._finish(decided)
         if done < len(batch):
             self._store.give_back(batch[0].lease)
+
+    def _result(self, claimed: Claimed, ahead: Future[Reading]) -> Reading | None:
+        """Return what the reader found, None where it failed, which is then counted against the message."""
+        try:
+            return ahead.result()
+        except ReadingError as error:
+            self._failed(claimed, str(error))
+            return None
+
+    def _opened(self, claimed: Claimed, reading: Reading, pool: ThreadPoolExecutor) -> Opened | None:
+        """Open a message; the reader reads one thing at a time, so that its second reading waits for its turn.
+
+        None where that failed, which is then counted against the message.
+        """
+        if self._opener is None:
+            return NOT_OPENED
+        raw = claimed.arrival.raw
+        try:
+            return self._opener.open(
+                reading, claimed.arrival, lambda texts: pool.submit(self._reader.read_opened, raw, texts).result()
+            )
+        except (ReadingError, OpeningError) as error:
+            self._failed(claimed, str(error))
+            return None
 
     def _is_done(self, awaited: Sequence[Future[Any]], stop: Event) -> bool:
         """Wait until a message is read and checked; False, with the reader ended, where somebody asks to stop."""
@@ -142,6 +172,7 @@ class Decider:
             now=datetime.now(UTC),
             checked=read.checked,
             promoted=claimed.promoted,
+            opened=read.opened,
         )
 
     def _finish(self, decided: Sequence[tuple[_Read, Outcome]]) -> None:
@@ -156,12 +187,18 @@ class Decider:
                 if isinstance(result, Finished):
                     _log_finished(result, outcome)
                 elif result.stale:
-                    stale.append((read, self._decide(read)))
+                    again = self._renewed(read)
+                    stale.append((again, self._decide(again)))
                 elif result.error:
                     self._failed(read.claimed, result.error)
                 else:
                     log.warning("lease-lost", id=read.claimed.arrival.id)
             waiting = stale
+
+    def _renewed(self, read: _Read) -> _Read:
+        if self._opener is None or not read.opened.protection.signature_id:
+            return read
+        return replace(read, opened=self._opener.renewed(read.opened, read.claimed.arrival))
 
     def _failed(self, claimed: Claimed, error: str) -> None:
         """Count a failure against a message; the last one parks it in quarantine, with a ticket that says so."""
