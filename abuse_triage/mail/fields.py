@@ -4,7 +4,11 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-_LINE = re.compile(rb"([^\r\n]*+)(?:\r\n?|\n)?")
+MOST_FIELDS = 10_000
+"""Fields kept of one header; what is read of a message are far fewer (`limits.headers`)."""
+
+_LINE = re.compile(rb"[^\r\n]*+(?:\r\n?|\n)?")
+_EMPTY = re.compile(rb"\r\n?|\n")
 # What the standard library's parser takes for a line of a header.
 _FIELD_LINE = re.compile(rb"From |([\x21-\x39\x3b-\x7e]*+):|[\t ]")
 
@@ -40,29 +44,28 @@ def split(data: bytes, start: int = 0) -> Entity:
     """Split what begins with a header, as `structure.parse` does; goes over the header once, and never fails.
 
     A line that is no field ends the header, as an empty one does. What has no name ("From " lines, continuations of
-    nothing, an empty name) is left out.
+    nothing, an empty name) is left out, and so is what comes behind `MOST_FIELDS`.
     """
     fields: list[Field] = []
-    held: list[bytes] = []
-    name = ""
+    name, begun = "", start
     position = start
     while position < len(data):
         line = _LINE.match(data, position)
         kind = _FIELD_LINE.match(data, position)
         if line is None or kind is None:
-            position = line.end() if line and not line[1] else position
             break
+        if kind[0] not in {b" ", b"\t"}:
+            _keep(fields, name, data[begun:position])
+            name, begun = (kind[1] or b"").decode("ascii").lower(), position
         position = line.end()
-        if kind[0] in {b" ", b"\t"}:
-            held.append(line[0])
-            continue
-        if name:
-            fields.append(Field(name, b"".join(held)))
-        held = [line[0]]
-        name = (kind[1] or b"").decode("ascii").lower()
-    if name:
-        fields.append(Field(name, b"".join(held)))
-    return Entity(tuple(fields), position)
+    _keep(fields, name, data[begun:position])
+    empty = _EMPTY.match(data, position)
+    return Entity(tuple(fields), empty.end() if empty else position)
+
+
+def _keep(fields: list[Field], name: str, raw: bytes) -> None:
+    if name and len(fields) < MOST_FIELDS:
+        fields.append(Field(name, raw))
 
 
 def describes_content(field: Field) -> bool:

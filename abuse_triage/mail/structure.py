@@ -224,10 +224,10 @@ def begin(raw: bytes) -> int:
 
 
 def line_starts(raw: bytes) -> "array[int]":
-    """Return the offset of every line that `parse` counts, and last the length of the message."""
+    """Return the offset of every line that `parse` counts, and last the end of what it reads."""
     starts = array("Q", (begin(raw),))
-    starts.extend(end.end() for end in _LINE_END.finditer(raw, starts[0]))
-    if starts[-1] != len(raw):
+    starts.extend(end.end() for end in islice(_LINE_END.finditer(raw, starts[0]), MOST_LINES))
+    if starts[-1] != len(raw) and len(starts) <= MOST_LINES:
         starts.append(len(raw))
     return starts
 

@@ -71,3 +71,10 @@ def test_fields_that_describe_content() -> None:
 def test_joined_fields_end_their_lines() -> None:
     """A last line without an end gets one."""
     assert b"A: 1\nB: 2\r\n" == joined([Field("a", b"A: 1\n"), Field("b", b"B: 2")])
+
+
+def test_a_header_of_any_size_is_split() -> None:
+    """Only so many fields are kept; the body begins where it begins."""
+    entity = split(b"a:\n" * 10_001 + b"b: 1\n \n" * 3 + b"\nbody")
+    assert (10_000, ()) == (len(entity.fields), entity.values("b"))
+    assert 3 * 10_001 + 3 * 7 + 1 == entity.body

@@ -23,6 +23,7 @@ from openpgp_shapes import (
 )
 
 from abuse_triage.mail import layers as module
+from abuse_triage.mail import structure
 from abuse_triage.mail.decode import decode
 from abuse_triage.mail.layers import canonical, content, cut, find, layers, suspected
 from abuse_triage.mail.structure import Node
@@ -261,6 +262,20 @@ def test_messages_over_a_limit_have_no_layers_in_what_was_not_read() -> None:
     assert () == layers(mail(signed(multipart("mixed", REPORT))), LimitSettings(parts=1))
     nested = mail(multipart("mixed", "Content-Type: message/rfc822\n\n" + HEAD + encrypted()))
     assert () == layers(nested, LimitSettings(depth=2))
+
+
+def test_lines_are_counted_as_far_as_they_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offsets stay right where the parser stopped at its limit, and nobody counts further."""
+    raw = b"\n\n" + mail(
+        multipart("mixed", text("x"), attachment(ARMOUR.encode(), "a.gpg"), *[text("y")] * 9), end="\n"
+    )
+    expected = layers(raw, LIMITS)
+    monkeypatch.setattr(structure, "MOST_LINES", 40)
+    assert 41 == len(structure.line_starts(raw))
+    assert expected == layers(raw, LIMITS)
+    monkeypatch.setattr(structure, "MOST_LINES", 22)
+    (cut_off,) = layers(raw, LIMITS)
+    assert cut_off.body.end < expected[0].body.end
 
 
 def test_canonical_form_has_only_crlf() -> None:
