@@ -152,8 +152,8 @@ class Csirt:
 
 
 def install(folder: Path) -> Csirt:
-    """Make an installation with `init`, and give it a rule set of one rule."""
-    result = CliRunner().invoke(cli, ["init", "--dir", str(folder), "--yes"])
+    """Make an installation with `init`, without OpenPGP, and give it a rule set of one rule."""
+    result = CliRunner().invoke(cli, ["init", "--dir", str(folder), "--yes", "--no-key"])
     assert 0 == result.exit_code, result.output
     rules = folder / "rules"
     rules.mkdir()

@@ -3,8 +3,9 @@
 import os
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -12,12 +13,13 @@ import click
 from abuse_triage import config
 from abuse_triage.cli.context import State, common, json_option, pass_state
 from abuse_triage.cli.output import document, say, show
-from abuse_triage.errors import ConfigError, InputError
+from abuse_triage.errors import ConfigError, InputError, TriageError
 from abuse_triage.model.settings import Settings
 from abuse_triage.replies import rehearsal
 from abuse_triage.replies.wording import MAILS
 from abuse_triage.rules import testing
 from abuse_triage.rules.load import load as load_rules
+from abuse_triage.service import keymaking, keyring
 from abuse_triage.service.templates import wording_of
 
 _SIGN = dict.fromkeys(
@@ -49,13 +51,14 @@ _QUESTIONS = (
 @click.option("--incidents", metavar="ADDRESS", help="Mailbox for incident reports.")
 @click.option("--enquiries", metavar="ADDRESS", help="Mailbox for other matters.")
 @click.option("--domain", "domains", multiple=True, help="A domain below which names are yours; may be repeated.")
+@click.option("--no-key", is_flag=True, help="Make no OpenPGP key for the team.")
 @click.option("--yes", is_flag=True, help="Ask nothing; what is not given is an example's.")
 @common
-def init(folder: Path, domains: tuple[str, ...], yes: bool, **given: str | None) -> None:
+def init(folder: Path, domains: tuple[str, ...], no_key: bool, yes: bool, **given: str | None) -> None:
     """Write a first configuration.
 
-    With it come the secret that signs our Message-IDs and the outbox folder. On a terminal it asks for what the options
-    do not say. Nothing that exists is overwritten.
+    With it come the secret that signs our Message-IDs, an OpenPGP key for the team, and the outbox folder. On a
+    terminal it asks for what the options do not say. Nothing that exists is overwritten.
     """
     identity: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if domains:
@@ -66,8 +69,15 @@ def init(folder: Path, domains: tuple[str, ...], yes: bool, **given: str | None)
         settings = config.neutral(**identity)
     except ConfigError as error:
         raise InputError(str(error), advice="Nothing was written.") from error
-    create(folder, settings)
-    say(f"Written to {folder}: config.toml, {settings.reply.secret_file}, {settings.outbox.folder}/")
+    settings, files = (settings, {}) if no_key else with_key(folder, settings)
+    create(folder, settings, files)
+    names = (
+        "config.toml",
+        str(settings.reply.secret_file),
+        *(file.name for file in files),
+        f"{settings.outbox.folder}/",
+    )
+    say(f"Written to {folder}: {', '.join(names)}")
     if settings.team.example:
         say("The identity is an example's, and mail stays in the outbox folder: fill in [team], [[mailbox]], [scope].")
     elif not settings.scope.autonomous_system:
@@ -94,9 +104,27 @@ def _ask(given: dict[str, Any]) -> dict[str, Any]:
     return answers
 
 
-def create(folder: Path, settings: Settings) -> None:
-    """Write secret, outbox folder and configuration, readable by this user only; raises `InputError` if any exists."""
+def with_key(folder: Path, settings: Settings) -> tuple[Settings, dict[Path, bytes]]:
+    """Make an OpenPGP key for a first configuration; without GnuPG it goes on without one and says so.
+
+    Returns settings that name it, and the files to write.
+    """
+    try:
+        made = keymaking.new_key(settings, folder)
+    except TriageError as error:
+        say(f"No OpenPGP key was made: {error}. {error.advice} Then: abuse-triage key generate")
+        return settings, {}
+    say(f"The team's OpenPGP key is {made.settings.team.openpgp_fingerprint}, valid for two years.")
+    return made.settings, made.files
+
+
+def create(folder: Path, settings: Settings, more: Mapping[Path, bytes] = MappingProxyType({})) -> None:
+    """Write secret, outbox folder and configuration, readable by this user only; raises `InputError` if any exists.
+
+    `more` are further files, by path.
+    """
     files = {
+        **more,
         folder / settings.reply.secret_file: secrets.token_bytes(32),
         folder / "config.toml": config.render(settings).encode(),
     }
@@ -140,7 +168,7 @@ def check_config(state: State, as_json: bool) -> None:
 
 def problems_of(settings: Settings, path: Path) -> list[str]:
     """Check everything that a daemon with these settings would stand on; returns lines `file: key: problem`."""
-    found = config.problems(settings, path)
+    found = config.problems(settings, path) + [f"{path}: {problem}" for problem in keyring.problems(settings)]
     names: Sequence[tuple[str, str]] = ()
     try:
         files, taxonomy = config.rule_files(settings)
@@ -161,11 +189,14 @@ def notes_of(settings: Settings) -> list[str]:
     wording = wording_of(settings)
     own = wording.own
     twins = ((name, "/".join(("en" if name[:2] == "pt" else "pt", name[3:]))) for name in own)
-    return [
-        f"{name} is yours, {twin} is the one that comes with the program" for name, twin in twins if twin not in own
-    ] + [
-        f"warning: {name} does not say who answers; {_SIGN[name[3:]]}" for name in rehearsal.unsigned(wording, settings)
-    ]
+    return (
+        keyring.notes(settings)
+        + [f"{name} is yours, {twin} is the one that comes with the program" for name, twin in twins if twin not in own]
+        + [
+            f"warning: {name} does not say who answers; {_SIGN[name[3:]]}"
+            for name in rehearsal.unsigned(wording, settings)
+        ]
+    )
 
 
 @click.command("print-config")

@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 
 from abuse_triage import config
-from abuse_triage.cli.configuration import create
+from abuse_triage.cli.configuration import create, with_key
 from abuse_triage.cli.output import say, show
 from abuse_triage.errors import TemporaryError
 from abuse_triage.model.fields import Rate
@@ -58,7 +58,7 @@ def tour(folder: Path, samples: Path | None) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in order however it is ended
     path = folder / "config.toml"
     if not path.exists():
-        create(folder, config.neutral().model_copy(update={"budget": _BUDGET}))
+        create(folder, *with_key(folder, config.neutral().model_copy(update={"budget": _BUDGET})))
         say(f"Wrote {path} with an example identity.")
     settings = config.load(path)
     with (

@@ -61,9 +61,9 @@ class Home:
         return run(self.folder, "--export", *map(_fingerprint, chosen))
 
     def published(self, fingerprint: str, address: str = "") -> bytes:
-        """Export a certificate of ours in binary form, with the user ids of one address only where one is given."""
-        only = ("--export-filter", f"keep-uid=mbox = {address}") if address else ()
-        return run(self.folder, *only, "--export", _fingerprint(fingerprint))
+        """Export a certificate of ours: armoured and whole, or binary with the user ids of one address."""
+        how = ("--export-filter", f"keep-uid=mbox = {address}") if address else ("--armor",)
+        return run(self.folder, *how, "--export", _fingerprint(fingerprint))
 
     def take(self, secret_keys: bytes, passphrase: bytes) -> None:
         """Import secret keys and unlock them for good; other keys stay.

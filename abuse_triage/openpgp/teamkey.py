@@ -39,21 +39,24 @@ _KEYS = MappingProxyType(
 """The algorithms that every OpenPGP program of today knows (RFC 9580 sections 9.2 and 12.6)."""
 
 
-def generate(name: str, addresses: Sequence[str], passphrase: str, runtime: Path) -> tuple[str, bytes]:
+def generate(
+    name: str, addresses: Sequence[str], passphrase: str, runtime: Path, *, stretch: int = 0
+) -> tuple[str, bytes]:
     """Make a key for a team that is valid for two years; returns its fingerprint and the file with the secret keys.
 
     Args:
         name: of the team.
-        addresses: one user id is made for each; the first is the main one.
-        passphrase: of at least 128 random bits, because it is hardly stretched.
+        addresses: one user id is made for each.
+        passphrase: of the file.
         runtime: the folder in memory in which it is made.
+        stretch: see `Home`; 0 for a passphrase that a person made.
 
     Raises:
         ConfigError: if the folder is not fit.
         TemporaryError: if GnuPG is not there, or does not make it.
     """
     readable = " ".join(name.translate(_NO_NAME).split()) or "CSIRT"
-    with Home(runtime) as home:
+    with Home(runtime, stretch=stretch) as home:
         engine = _engine(home)
         expires = (datetime.now(UTC) + _LIFETIME).strftime("%Y-%m-%d")
         made = engine.gen_key(
@@ -67,7 +70,6 @@ def generate(name: str, addresses: Sequence[str], passphrase: str, runtime: Path
         for address in addresses[1:]:
             words = ("--quick-add-uid", made.fingerprint, f"{readable} <{address}>")
             run(home.folder, *words, passphrase=secret)
-        run(home.folder, "--quick-set-primary-uid", made.fingerprint, f"{readable} <{addresses[0]}>", passphrase=secret)
         home.adopt(secret)
         return made.fingerprint, _exported(home, passphrase)
 

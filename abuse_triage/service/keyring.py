@@ -2,18 +2,21 @@
 
 import os
 import stat
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from abuse_triage.errors import ConfigError, InputError, TriageError
 from abuse_triage.model.settings import Settings
 from abuse_triage.openpgp import teamkey
 from abuse_triage.openpgp.home import Home
 from abuse_triage.openpgp.runtime import in_memory, runtime_folder
+from abuse_triage.store.keys import Keys
 
 CREDENTIAL = "openpgp-passphrase"
 """Name of the systemd credential with the passphrase (systemd.exec(5), "Credentials")."""
 _LONGEST = 255
+_SOON = timedelta(days=60)
 
 
 def team_home(settings: Settings) -> Home | None:
@@ -25,11 +28,11 @@ def team_home(settings: Settings) -> Home | None:
     file = settings.openpgp.secret_key
     if file is None:
         return None
-    secret_keys = _content("openpgp.secret_key", file, teamkey.LARGEST, private=True)
+    content = _content("openpgp.secret_key", file, teamkey.LARGEST, private=True)
     passphrase = read_passphrase(settings)
     home = Home(runtime_folder(settings.openpgp.runtime))
     try:
-        home.take(secret_keys, passphrase.encode())
+        home.take(content, passphrase.encode())
     except InputError as error:
         home.close()
         raise ConfigError((f"openpgp.secret_key: {file}: {error}",), advice=error.advice) from error
@@ -37,6 +40,14 @@ def team_home(settings: Settings) -> Home | None:
         home.close()
         raise
     return home
+
+
+def secret_keys(settings: Settings) -> tuple[bytes, str] | None:
+    """Return the file with the team's secret keys and its passphrase, None where there is none yet."""
+    file = settings.openpgp.secret_key
+    if file is None or not file.exists():
+        return None
+    return _content("openpgp.secret_key", file, teamkey.LARGEST, private=True), read_passphrase(settings)
 
 
 def read_passphrase(settings: Settings) -> str:
@@ -102,7 +113,7 @@ def notes(settings: Settings) -> list[str]:
     if file is not None:
         if not advertised:
             found.append(
-                "openpgp.secret_key is there, but team.openpgp_fingerprint advertises no key: nothing is signed"
+                "openpgp.secret_key is there, but team.openpgp_fingerprint is empty: nothing is signed"
             )
         runtime = runtime_folder(settings.openpgp.runtime)
         if not in_memory(runtime):
@@ -110,17 +121,39 @@ def notes(settings: Settings) -> list[str]:
     return found
 
 
-def team_key_expires(settings: Settings, now: datetime | None = None) -> datetime | None:
-    """Return when the advertised key can no longer be used, None for never or where there is none to look at."""
-    file = settings.openpgp.secret_key
-    if file is None or not settings.team.openpgp_fingerprint:
+def expiring(settings: Settings, store: Keys, now: datetime) -> list[str]:
+    """Say which keys expire within 60 days or have expired: the team's own, and those that you vouch for."""
+    found = []
+    end = _own_end(settings, now)
+    if end is not None and end <= now + _SOON:
+        found.append(
+            f"the team's own key {settings.team.openpgp_fingerprint} {_when(end, settings, now)}: extend it with gpg,"
+            " bring it in with `key import-secret`, then `key publish`"
+        )
+    for known in store.expiring_keys(now + _SOON):
+        key = known.certificate
+        found.append(
+            f"the key {key.fingerprint} of {', '.join(known.addresses)} {_when(key.expires or now, settings, now)}:"
+            " ask for a renewed copy, then `key add`"
+        )
+    return found
+
+
+def _own_end(settings: Settings, now: datetime) -> datetime | None:
+    """Return when the advertised key expires, None for never, or where there is none to look at."""
+    file, advertised = settings.openpgp.secret_key, settings.team.openpgp_fingerprint
+    if file is None or not advertised:
         return None
     try:
         keys = teamkey.described(_content("openpgp.secret_key", file, teamkey.LARGEST, private=True))
-    except ConfigError:
+    except ConfigError:  # check-config says so
         return None
-    advertised = (key for key in keys if key.fingerprint == settings.team.openpgp_fingerprint)
-    return next((key.expires(now or datetime.now(UTC)) for key in advertised), None)
+    return next((key.expires(now) for key in keys if key.fingerprint == advertised), None)
+
+
+def _when(end: datetime, settings: Settings, now: datetime) -> str:
+    day = end.astimezone(ZoneInfo(settings.team.timezone)).date()
+    return f"{'expired' if end <= now else 'expires'} on {day.isoformat()}"
 
 
 def _content(key: str, file: Path, most: int, *, private: bool) -> bytes:

@@ -16,6 +16,7 @@ from golden import FOLDER
 
 from abuse_triage import config
 from abuse_triage.cli.configuration import create
+from abuse_triage.openpgp import teamkey
 
 
 class Tour:
@@ -157,7 +158,7 @@ def test_a_tour_whose_daemon_dies_ends_too(folder: Path) -> None:
 
 
 def test_the_first_tour_writes_a_configuration(tmp_path: Path) -> None:
-    """Without a configuration one is written, with an example identity, before anything else."""
+    """Without a configuration one is written, with an example identity and a key, before anything else."""
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -168,7 +169,11 @@ def test_the_first_tour_writes_a_configuration(tmp_path: Path) -> None:
         tour = Tour(tmp_path / "var", None)
         assert 75 == tour.wait()
     assert "with an example identity" in tour.output
-    assert config.neutral().team == config.load(tmp_path / "var" / "config.toml").team
+    settings = config.load(tmp_path / "var" / "config.toml")
+    assert config.neutral().team == settings.team.model_copy(update={"openpgp_fingerprint": ""})
+    assert [settings.team.openpgp_fingerprint] == [
+        key.fingerprint for key in teamkey.described((tmp_path / "var" / "team-key.asc").read_bytes())
+    ]
 
 
 def test_a_daemon_without_room_for_samples_is_reported(folder: Path, samples: Path) -> None:

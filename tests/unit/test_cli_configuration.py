@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def init(*arguments: str) -> Result:
-    """Run `init`."""
-    return CliRunner().invoke(cli, ["init", *arguments], prog_name="abuse-triage")
+    """Run `init`, without OpenPGP; see test_cli_keys.py for that."""
+    return CliRunner().invoke(cli, ["init", "--no-key", *arguments], prog_name="abuse-triage")
 
 
 def test_init_writes_what_check_config_accepts(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_init_asks_on_a_terminal(tmp_path: Path) -> None:
     answers = ["CERT-X", "", "CERT-X", "Europe/Lisbon", "abuse@nic.pt", "cert@nic.pt", ".pt, com.pt"]
     os.write(master, "".join(f"{answer}\n" for answer in answers).encode())
     subprocess.run(
-        [sys.executable, "-m", "abuse_triage", "init", "--dir", str(tmp_path / "new")],
+        [sys.executable, "-m", "abuse_triage", "init", "--no-key", "--dir", str(tmp_path / "new")],
         cwd=ROOT,
         stdin=slave,
         stderr=subprocess.DEVNULL,
@@ -128,7 +128,7 @@ def test_an_empty_answer_for_domains_stays_an_example(tmp_path: Path) -> None:
     master, slave = pty.openpty()
     os.write(master, b"\n" * 7)
     subprocess.run(
-        [sys.executable, "-m", "abuse_triage", "init", "--dir", str(tmp_path / "new")],
+        [sys.executable, "-m", "abuse_triage", "init", "--no-key", "--dir", str(tmp_path / "new")],
         cwd=ROOT,
         stdin=slave,
         stderr=subprocess.DEVNULL,
