@@ -27,6 +27,7 @@ from abuse_triage.model.openpgp import Signature
 from abuse_triage.openpgp import messages
 from abuse_triage.openpgp.gpg import Gpg, Limits
 from abuse_triage.openpgp.home import Home
+from abuse_triage.openpgp.rings import Rings
 
 TEXT = ("O servidor do vosso cliente 203.0.113.7 envia mensagens de phishing para example.pt.\n" * 120).encode()[
     :10_000
@@ -40,7 +41,7 @@ class Case:
 
     name: str
     secret: bytes
-    ring: bytes
+    certificates: tuple[bytes, ...]
     message: bytes
     signer: str
     passphrase: bytes = b""
@@ -64,9 +65,9 @@ def agent_of(home: Path) -> int:
     return int(asked.stdout.split()[1])
 
 
-def opened(gpg: Gpg, case: Case) -> None:
+def opened(gpg: Gpg, rings: Rings, case: Case) -> None:
     """Decrypt and verify as the program does."""
-    found = messages.decrypt(gpg, case.message, case.ring)
+    found = messages.decrypt(gpg, case.message, rings.of(*case.certificates))
     assert (TEXT, Signature.GOOD, case.signer) == (found.plaintext, found.check.signature, found.check.signer)
 
 
@@ -92,9 +93,13 @@ def measure(case: Case, count: int, rounds: int) -> tuple[float, float]:
             home.change_passphrase(case.passphrase)
         file = Path(runtime) / "message"
         file.write_bytes(case.message)
-        subprocess.run(("gpg", "--homedir", home.folder, "--batch", "--quiet", "--import"), input=case.ring, check=True)
+        subprocess.run(
+            ("gpg", "--homedir", home.folder, "--batch", "--quiet", "--import"),
+            input=b"".join(case.certificates),
+            check=True,
+        )
         agent, gpg = agent_of(home.folder), Gpg(home.folder, Limits())
-        ways = (partial(opened, gpg, case), partial(by_hand, home.folder, file))
+        ways = (partial(opened, gpg, Rings(gpg), case), partial(by_hand, home.folder, file))
         for way in ways:
             way()
         costs = [[cost(agent, way, count) for way in ways] for _ in range(rounds)]
@@ -130,7 +135,7 @@ def main() -> None:
             return Case(
                 name=name,
                 secret=forge.secret(team),
-                ring=forge.public(team, *others, signer),
+                certificates=tuple(map(forge.public, (team, *others, signer))),
                 message=forge.encrypted(TEXT, team, signer=signer),
                 signer=signer,
                 passphrase=passphrase,

@@ -28,6 +28,8 @@ from abuse_triage.openpgp import status
 _PATH = os.environ.get("PATH", os.defpath)
 _PIECE = 65_536
 """Octets that a pipe takes or gives at once."""
+_NOW_AND_THEN = 0.02
+"""Seconds between two looks at the status, if nothing else happens: a full pipe holds gpg up no longer."""
 _BEYOND = 1_048_576
 """gpg's own limit of output is so much higher than ours: it stops without a word, and we want to know."""
 _OPTIONS = (
@@ -192,28 +194,35 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def _exchange(process: subprocess.Popen[bytes], given: bytes, status_out: int, limits: Limits) -> tuple[bytes, bytes]:
-    """Write to and read from a process until it has closed everything; returns output and status, raises RunError."""
+    """Write to and read from a process until it has ended; returns output and status, raises RunError.
+
+    gpg writes its status line by line. To be woken by each costs more than to look now and then.
+    """
     deadline = time.monotonic() + limits.timeout
     output: list[bytes] = []
     stream: list[bytes] = []
-    with selectors.PollSelector() as selector:
-        if process.stdin is None or process.stdout is None:
-            raise AssertionError("both are pipes")
-        _feed(selector, process.stdin.fileno(), given, process.stdin.close)
-        _collect(selector, process.stdout.fileno(), output, limits.output, Failure.TOO_LARGE)
-        _collect(selector, status_out, stream, status.LONGEST, Failure.UNTRUSTED_OUTPUT)
-        ended = os.pidfd_open(process.pid)
-        selector.register(ended, selectors.EVENT_READ, lambda: selector.unregister(ended))
-        try:
+    if process.stdin is None or process.stdout is None:
+        raise AssertionError("both are pipes")
+    take_output = _collect(process.stdout.fileno(), output, limits.output, Failure.TOO_LARGE)
+    take_status = _collect(status_out, stream, status.LONGEST, Failure.UNTRUSTED_OUTPUT)
+    os.set_blocking(status_out, False)
+    ended = os.pidfd_open(process.pid)
+    try:
+        with selectors.PollSelector() as selector:
+            _feed(selector, process.stdin.fileno(), given, process.stdin.close)
+            selector.register(process.stdout, selectors.EVENT_READ, take_output)
+            selector.register(ended, selectors.EVENT_READ, lambda: False)
             while selector.get_map():
                 left = deadline - time.monotonic()
-                ready = selector.select(left) if left > 0 else []
-                if not ready:
+                if left <= 0:
                     raise RunError(Failure.TOO_LONG)
-                for key, _ in ready:
-                    key.data()
-        finally:
-            os.close(ended)
+                for key, _ in selector.select(min(left, _NOW_AND_THEN)):
+                    if not key.data():
+                        selector.unregister(key.fileobj)
+                while take_status():
+                    pass
+    finally:
+        os.close(ended)
     return b"".join(output), b"".join(stream)
 
 
@@ -222,7 +231,7 @@ def _feed(selector: selectors.BaseSelector, descriptor: int, given: bytes, close
     os.set_blocking(descriptor, False)
     rest = memoryview(given)
 
-    def write() -> None:
+    def write() -> bool:
         nonlocal rest
         try:
             rest = rest[os.write(descriptor, rest[:_PIECE]) :]
@@ -231,27 +240,28 @@ def _feed(selector: selectors.BaseSelector, descriptor: int, given: bytes, close
         if not rest:
             selector.unregister(descriptor)
             close()
+        return True
 
     selector.register(descriptor, selectors.EVENT_WRITE, write)
 
 
-def _collect(
-    selector: selectors.BaseSelector, descriptor: int, pieces: list[bytes], most: int, excess: Failure
-) -> None:
-    """Have the selector read into `pieces` until the end; more than `most` octets raise."""
+def _collect(descriptor: int, pieces: list[bytes], most: int, excess: Failure) -> Callable[[], bool]:
+    """Return what reads into `pieces`, and returns whether there was something; more than `most` octets raise."""
     left = most
 
-    def read() -> None:
+    def read() -> bool:
         nonlocal left
-        piece = os.read(descriptor, _PIECE)
+        try:
+            piece = os.read(descriptor, _PIECE)
+        except BlockingIOError:
+            return False
         left -= len(piece)
         if left < 0:
             raise RunError(excess)
         pieces.append(piece)
-        if not piece:
-            selector.unregister(descriptor)
+        return piece != b""
 
-    selector.register(descriptor, selectors.EVENT_READ, read)
+    return read
 
 
 def _result(code: int, output: bytes, stream: bytes) -> Run:

@@ -1,6 +1,6 @@
 """What is done with messages: decrypt, check signatures, sign and encrypt, each one gpg operation within limits.
 
-Nothing here looks for keys: the caller gives the certificates that gpg may know, and so decides whose signature can be
+Nothing here looks for keys: the caller gives the ring of those that gpg may know (`rings`), and so decides whose signature can be
 good. A signature by a key that is not among them names its key, and the caller may run the operation again with it.
 
 gpg's SIG_ID is not what replays are found by: an (EC)DSA signature has a second form that is as good and has another
@@ -15,6 +15,7 @@ from abuse_triage.errors import InputError
 from abuse_triage.model.openpgp import Failure, Signature
 from abuse_triage.openpgp import packets, verdict
 from abuse_triage.openpgp.gpg import Gpg, Run, RunError, fingerprint
+from abuse_triage.openpgp.rings import Ring
 from abuse_triage.openpgp.verdict import Check
 
 _BLOCK = re.compile(
@@ -68,7 +69,7 @@ class DetachedSignature:
     micalg: str
 
 
-def decrypt(gpg: Gpg, ciphertext: bytes, ring: bytes, *, most_recipients: int = 32) -> Opened:
+def decrypt(gpg: Gpg, ciphertext: bytes, ring: Ring, *, most_recipients: int = 32) -> Opened:
     """Open a ciphertext, armoured or binary; `ring` needs the team's certificates, too. Never fails."""
     try:
         message = packets.encrypted(ciphertext, most_recipients)
@@ -87,7 +88,7 @@ def decrypt(gpg: Gpg, ciphertext: bytes, ring: bytes, *, most_recipients: int = 
     return replace(opened, plaintext=run.output, check=_checked(run, run.output))
 
 
-def verify_detached(gpg: Gpg, signed: bytes, signature: bytes, ring: bytes) -> Check:
+def verify_detached(gpg: Gpg, signed: bytes, signature: bytes, ring: Ring) -> Check:
     """Check a detached signature, armoured or binary, over exactly these octets. Never fails."""
     try:
         found = packets.signatures(signature)
@@ -102,7 +103,7 @@ def verify_detached(gpg: Gpg, signed: bytes, signature: bytes, ring: bytes) -> C
     return _required(_checked(run, signed), found.issuers[0])
 
 
-def verify_cleartext(gpg: Gpg, block: bytes, ring: bytes) -> SignedText:
+def verify_cleartext(gpg: Gpg, block: bytes, ring: Ring) -> SignedText:
     """Check a cleartext-signed block with nothing before or after it. Never fails.
 
     What gpg gives as the signed text must be the text of the block, or neither is believed.
@@ -138,7 +139,7 @@ def issuers(signature: bytes) -> tuple[str, ...]:
         return ()
 
 
-def sign(gpg: Gpg, data: bytes, signer: str, ring: bytes) -> DetachedSignature:
+def sign(gpg: Gpg, data: bytes, signer: str, ring: Ring) -> DetachedSignature:
     """Sign exactly these octets with a key of the home, given by its primary key's fingerprint.
 
     `ring` has its certificate. Raises UnusableKeyError, and RunError where gpg does not work.
@@ -155,7 +156,7 @@ def sign(gpg: Gpg, data: bytes, signer: str, ring: bytes) -> DetachedSignature:
     return DetachedSignature(armored=run.output, micalg=micalg)
 
 
-def encrypt(gpg: Gpg, data: bytes, recipients: tuple[str, ...], ring: bytes) -> bytes:
+def encrypt(gpg: Gpg, data: bytes, recipients: tuple[str, ...], ring: Ring) -> bytes:
     """Encrypt to keys given by fingerprints of primary keys, whose certificates `ring` has; returns an armour.
 
     Nothing is compressed, so that the length tells nothing about repetitions. Raises UnusableKeyError if one of them

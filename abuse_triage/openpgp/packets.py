@@ -33,6 +33,8 @@ class Tag(IntEnum):
     PASSWORD_SESSION = 3
     ENCRYPTED_WITHOUT_PROOF = 9
     MARKER = 10
+    TRUST = 12
+    """Notes in a local key ring, which nobody should send (section 5.10)."""
     ENCRYPTED = 18
     AUTHENTICATED = 20
     """GnuPG's own (draft-ietf-openpgp-rfc4880bis)."""
@@ -125,6 +127,11 @@ def signatures(data: bytes) -> DetachedSignature:
     return DetachedSignature(packets=packets, issuers=tuple(issuers))
 
 
+def pieces(data: bytes) -> list[tuple[int, bytes]]:
+    """Cut binary packets apart: the tag and all octets of each, with its header; raises PacketError."""
+    return [(tag, data[start:end]) for tag, start, end, _ in _spans(data)]
+
+
 def _binary(data: bytes) -> bytes:
     """Return the octets of the only armour (section 6.2) in `data`, or `data` itself where it is binary.
 
@@ -153,11 +160,16 @@ def _binary(data: bytes) -> bytes:
 
 def _walk(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield tag and body of each packet (section 4.2); raises PacketError."""
+    return ((tag, body) for tag, _, _, body in _spans(data))
+
+
+def _spans(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Yield tag, begin, end and body of each packet; raises PacketError."""
     position = 0
     for _ in range(_MOST_PACKETS):
         if position == len(data):
             return
-        first = data[position]
+        start, first = position, data[position]
         if not first & 0x80:
             raise PacketError(Failure.MALFORMED)
         position += 1
@@ -167,7 +179,7 @@ def _walk(data: bytes) -> Iterator[tuple[int, bytes]]:
         else:
             tag = first >> 2 & 0x0F
             body, position = _old_body(data, position, first & 3, streamed=tag in _STREAMED)
-        yield tag, body
+        yield tag, start, position, body
     raise PacketError(Failure.MALFORMED)
 
 
