@@ -48,6 +48,7 @@ class Agent:
             TemporaryError: if it cannot be started.
         """
         require()
+        self._home = home
         self.socket = _socket_of(home)
         stretching = ("--s2k-count", str(stretch)) if stretch else ()
         command = ("gpg-agent", "--homedir", str(home), *_OPTIONS, *stretching, "--daemon", "--", "cat")
@@ -116,6 +117,10 @@ class Agent:
                 signal.pidfd_send_signal(self._process, signal.SIGKILL)
         os.close(self._process)
         self._let_go()
+        folder = Path(self.socket).parent
+        if folder != self._home:  # one that gpgconf made in /run/user, for this home only
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def _echo(self) -> None:
         """Wait until cat runs, which it does once the agent has its sockets."""

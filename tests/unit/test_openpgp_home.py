@@ -3,10 +3,12 @@
 import os
 import select
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -285,6 +287,29 @@ def test_an_agent_says_no(runtime: Path) -> None:
             home._agent.ask("NONSENSE")
         with pytest.raises(CommandError):
             home._agent.ask("GENKEY --no-protection")
+
+
+def test_an_agent_that_does_not_answer_is_noticed(runtime: Path) -> None:
+    """Whoever hangs up in the middle has not said yes; data and status lines before the answer are read."""
+    with Home(runtime) as home, socket.create_server(str(runtime / "s"), family=socket.AF_UNIX) as listener:
+        assert home._agent.ask("GETINFO version").startswith(b"2.")
+        real, home._agent.socket = home._agent.socket, str(runtime / "s")
+
+        def hang_up() -> None:
+            for greeting in (b"", b"OK hello\nS STATUS x\n# comment\n"):
+                peer, _ = listener.accept()
+                peer.sendall(greeting)
+                peer.shutdown(socket.SHUT_WR)
+                peer.recv(100)
+                peer.close()
+
+        other = threading.Thread(target=hang_up)
+        other.start()
+        for _ in range(2):
+            with pytest.raises(OSError, match="does not answer"):
+                home._agent.ask("NOP")
+        other.join()
+        home._agent.socket = real
 
 
 def test_gpg_that_takes_too_long_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
