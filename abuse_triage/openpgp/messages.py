@@ -1,7 +1,8 @@
 """What is done with messages: decrypt, check signatures, sign and encrypt, each one gpg operation within limits.
 
-Nothing here looks for keys: the caller gives the ring of those that gpg may know (`rings`), and so decides whose signature can be
-good. A signature by a key that is not among them names its key, and the caller may run the operation again with it.
+Nothing here looks for keys: the caller gives the ring of those that gpg may know (`rings`), and so decides whose
+signature can be good. A signature by a key that is not among them names its key, and the caller may run the operation
+again with it.
 
 gpg's SIG_ID is not what replays are found by: an (EC)DSA signature has a second form that is as good and has another
 id, and everybody can compute it. The id here is made of signer, time and text, which cannot be changed.
@@ -70,7 +71,11 @@ class DetachedSignature:
 
 
 def decrypt(gpg: Gpg, ciphertext: bytes, ring: Ring, *, most_recipients: int = 32) -> Opened:
-    """Open a ciphertext, armoured or binary; `ring` needs the team's certificates, too. Never fails."""
+    """Open a ciphertext, armoured or binary; never fails.
+
+    `ring` needs the team's certificates, too: if the agent has the secret key of none of them, that is ENGINE, and not
+    NO_SECRET_KEY, because a dead agent looks the same.
+    """
     try:
         message = packets.encrypted(ciphertext, most_recipients)
     except packets.PacketError as error:
