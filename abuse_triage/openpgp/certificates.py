@@ -8,7 +8,6 @@ import base64
 import binascii
 import re
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from abuse_triage.errors import InputError
 from abuse_triage.model.openpgp import Certificate, Failure
 from abuse_triage.openpgp import listing
 from abuse_triage.openpgp.gpg import Gpg, Limits, RunError
+from abuse_triage.openpgp.packets import PacketError, walk
 
 _BLOCK = re.compile(rb"-----BEGIN PGP ([A-Z ]{1,40})-----[ \t]*\r?\n")
 _SECRET_KEY, _PUBLIC_KEY, _SECRET_SUBKEY, _USER_ID, _PUBLIC_SUBKEY, _USER_ATTRIBUTE = 5, 6, 7, 13, 14, 17
@@ -116,12 +116,12 @@ def _decoded(armour: bytes) -> bytes:
 def _check(packets: bytes, limit: int) -> None:
     if len(packets) > limit:
         raise InputError(f"a key of more than {limit} bytes is not taken", advice=_MINIMAL)
-    counts: Counter[int] = Counter()
     try:
-        for tag in _tags(packets):
-            counts[tag] += 1
-    except (ValueError, IndexError) as error:
-        raise InputError("this is not an OpenPGP key, or it is cut off", advice=_EXPORT) from error
+        counts = Counter(tag for tag, _ in walk(packets))
+    except PacketError as error:
+        raise InputError(
+            "this is not an OpenPGP key, or it is cut off, or of more than 1000 parts", advice=_EXPORT
+        ) from error
     if counts[_SECRET_KEY] or counts[_SECRET_SUBKEY]:
         raise _secret()
     if not counts.keys() <= _EXPECTED or not counts[_PUBLIC_KEY]:
@@ -137,36 +137,3 @@ def _secret() -> InputError:
         "this is a SECRET key, and was not stored",
         advice="Nobody but its owner may have it: whoever sent it should revoke it. Ask for the public key.",
     )
-
-
-def _tags(packets: bytes) -> Iterator[int]:
-    """Walk packet headers (RFC 9580 section 4.2); key material has no partial lengths. Raises on anything else."""
-    position = 0
-    while position < len(packets):
-        first = packets[position]
-        if not first & 0x80:
-            raise ValueError("no packet")
-        if first & 0x40:
-            tag, position, size = first & 0x3F, *_new_length(packets, position + 1)
-        else:
-            tag, octets = first >> 2 & 0x0F, 1 << (first & 3)
-            if octets == 8:
-                raise ValueError("of unknown length")
-            size = int.from_bytes(packets[position + 1 : position + 1 + octets], "big")
-            position += 1 + octets
-        position += size
-        if position > len(packets):
-            raise ValueError("cut off")
-        yield tag
-
-
-def _new_length(packets: bytes, position: int) -> tuple[int, int]:
-    """Return where the body starts and its length (RFC 9580 section 4.2.1)."""
-    first = packets[position]
-    if first < 192:
-        return position + 1, first
-    if first < 224:
-        return position + 2, ((first - 192) << 8) + packets[position + 1] + 192
-    if first < 255:
-        raise ValueError("in parts")
-    return position + 5, int.from_bytes(packets[position + 1 : position + 5], "big")

@@ -86,7 +86,7 @@ def encrypted(data: bytes, most_recipients: int) -> EncryptedMessage:
     packets = _binary(data)
     key_ids: list[str] = []
     digest = ""
-    for tag, body in _walk(packets):
+    for tag, body in walk(packets):
         if tag == Tag.MARKER:
             continue
         if digest:
@@ -114,7 +114,7 @@ def signatures(data: bytes) -> DetachedSignature:
         raise PacketError(Failure.TOO_LARGE)
     packets = _binary(data)
     issuers: list[str] = []
-    for tag, body in _walk(packets):
+    for tag, body in walk(packets):
         if tag == Tag.MARKER:
             continue
         if tag != Tag.SIGNATURE:
@@ -158,7 +158,7 @@ def _binary(data: bytes) -> bytes:
         raise PacketError(Failure.MALFORMED) from None
 
 
-def _walk(data: bytes) -> Iterator[tuple[int, bytes]]:
+def walk(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield tag and body of each packet (section 4.2); raises PacketError."""
     return ((tag, body) for tag, _, _, body in _spans(data))
 
