@@ -35,7 +35,8 @@ def team_home(settings: Settings) -> Home | None:
         home.take(content, passphrase.encode())
     except InputError as error:
         home.close()
-        raise ConfigError((f"openpgp.secret_key: {file}: {error}",), advice=error.advice) from error
+        missing = "" if passphrase else f"; no openpgp.passphrase is set, and no credential {CREDENTIAL} is here"
+        raise ConfigError((f"openpgp.secret_key: {file}: {error}{missing}",), advice=error.advice) from error
     except BaseException:
         home.close()
         raise
@@ -112,9 +113,7 @@ def notes(settings: Settings) -> list[str]:
         )
     if file is not None:
         if not advertised:
-            found.append(
-                "openpgp.secret_key is there, but team.openpgp_fingerprint is empty: nothing is signed"
-            )
+            found.append("openpgp.secret_key is there, but team.openpgp_fingerprint is empty: nothing is signed")
         runtime = runtime_folder(settings.openpgp.runtime)
         if not in_memory(runtime):
             found.append(f"openpgp.runtime: {runtime} is on a disk: secret keys in use are written to it")

@@ -93,7 +93,7 @@ def test_the_passphrase_may_be_a_credential(
     assert [] == keyring.problems(changed(settings, passphrase=None))
     monkeypatch.delenv("CREDENTIALS_DIRECTORY")
     (problem,) = keyring.problems(changed(settings, passphrase=None))
-    assert "cannot be opened" in problem
+    assert "cannot be opened; no openpgp.passphrase is set, and no credential" in problem
 
 
 @pytest.mark.parametrize("name", ["secret_key", "passphrase"])
