@@ -6,6 +6,10 @@ from collections.abc import Iterator
 _BEGIN = b"-----BEGIN PGP MESSAGE-----"
 _END = b"-----END PGP MESSAGE-----"
 _MARKS = re.compile(rb"^-----(BEGIN|END) PGP ([A-Z ,0-9/]{1,40})-----", re.MULTILINE)
+_BEGIN_SIGNED = b"-----BEGIN PGP SIGNED MESSAGE-----"
+_BEGIN_SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
+_EMPTY_LINE = re.compile(rb"^[ \t]*+\r?\n", re.MULTILINE)
+_ESCAPE = re.compile(rb"^- ", re.MULTILINE)
 # The parser's line ends: `^` knows the line feed only.
 _BARE_CR = re.compile(rb"\r(?!\n)")
 _CHARSET = re.compile(rb"^Charset:[ \t]*([A-Za-z0-9._:+-]{1,40})[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
@@ -31,6 +35,21 @@ def is_signed_text(data: bytes) -> bool:
     Lines that begin with a dash are escaped inside of it, so that no other frame can be part of what was signed.
     """
     return _framed(data, _SIGNED)
+
+
+def cleartext(data: bytes) -> bytes:
+    """Return the text of a cleartext-signed block without its frame and escapes (RFC 9580 section 7).
+
+    What stands in the headers of the frame was not signed. gpg has the last word on where the text begins.
+    """
+    data = _BARE_CR.sub(b"\n", data)
+    begun = data.find(_BEGIN_SIGNED)
+    ended = data.find(_BEGIN_SIGNATURE, begun)
+    if not 0 <= begun < ended:
+        return data
+    empty = _EMPTY_LINE.search(data, begun, ended)
+    start = empty.end() if empty else data.find(b"\n", begun) + 1
+    return _ESCAPE.sub(b"", data[start:ended])
 
 
 def _framed(data: bytes, frame: list[tuple[bytes, bytes]]) -> bool:

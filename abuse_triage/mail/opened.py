@@ -14,7 +14,7 @@ from itertools import zip_longest
 from urllib.parse import quote
 
 from abuse_triage.mail import charset, headers, layers
-from abuse_triage.mail.armor import is_message
+from abuse_triage.mail.armor import cleartext, is_message
 from abuse_triage.mail.fields import Entity, Field, describes_content, joined, split
 from abuse_triage.mail.protected import Protected, compare
 from abuse_triage.mail.structure import begin
@@ -53,6 +53,7 @@ def opened(
         found: its layers, as `layers.find` returned them for it.
         plaintexts: for each layer in order what gpg made of it, None for one that was not opened; those that are
             missing at the end were not opened either. That of MIME_SIGNED is not used: what was signed stands in `raw`.
+            Of INLINE_SIGNED the text is taken without its frame where gpg's output is missing.
         limits: for reading the plaintext.
     """
     pairs = [(layer, text) for layer, text in zip_longest(found, plaintexts) if layer is not None]
@@ -64,6 +65,8 @@ def opened(
     if layer.form is Form.DEEPER:
         done = [(one, text) for one, text in pairs if text is not None]
         return Opened(message=_spliced(raw, 0, len(raw), pairs), defects=_defects(done)) if done else None
+    if plaintext is None and layer.form is Form.INLINE_SIGNED:
+        plaintext = cleartext(layers.content(raw, layer))
     if plaintext is None:
         return None
     if layer.form is Form.MIME_ENCRYPTED:

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpgp_shapes import ARMOUR, CLEARSIGNED
 
-from abuse_triage.mail.armor import blocks, charset_of, is_binary_message, is_message, is_signed_text, trimmed
+from abuse_triage.mail.armor import (
+    blocks,
+    charset_of,
+    cleartext,
+    is_binary_message,
+    is_message,
+    is_signed_text,
+    trimmed,
+)
 
 MESSAGE = ARMOUR.encode()
 
@@ -88,3 +96,14 @@ def test_blocks_do_not_overlap(pieces: list[bytes]) -> None:
         assert data[:end].endswith(b"MESSAGE-----")
         last = end
     assert trimmed(data)[:5] in {data[:5], b"-----"}
+
+
+def test_the_text_of_a_signed_block_is_what_was_signed() -> None:
+    """Headers of both frames are left out, escapes are undone, whatever line ends are."""
+    block = CLEARSIGNED.replace("SHA512\n", "SHA512\nComment: evil\n").replace("O site", "- -----\n- - x\nO site")
+    block = block.replace("SIGNATURE-----\n", "SIGNATURE-----\nComment: evil\n", 1)
+    said = b"-----\n- x\nO site https://assinado.example.net/ imita o banco.\n"
+    for end in ("\n", "\r\n", "\r"):
+        assert said == cleartext(block.replace("\n", end).encode()).replace(b"\r\n", b"\n")
+    assert b"a\n" == cleartext(b"-----BEGIN PGP SIGNED MESSAGE-----\na\n-----BEGIN PGP SIGNATURE-----")
+    assert b"x" == cleartext(b"x")

@@ -82,12 +82,14 @@ def test_of_a_signed_message_nothing_else_is_read() -> None:
     assert (found.report, Headers.MISMATCH) == (read(body, None).report, read(body, None).protected)
 
 
-def test_signed_text_is_read_as_gpg_gives_it() -> None:
-    """The frame and the escaping are gone in the second reading."""
-    found = read(PLAIN + CLEARSIGNED)
+def test_signed_text_is_read_without_its_frame() -> None:
+    """Nobody has signed what stands in the frame; what gpg says was signed goes before what we see."""
+    body = PLAIN + CLEARSIGNED.replace("SIGNATURE-----\n", "SIGNATURE-----\nComment: http://evil.example.net/\n", 1)
+    found = read(body)
     assert [Form.INLINE_SIGNED] == [layer.form for layer in found.layers]
-    again = read(PLAIN + CLEARSIGNED, b"O site https://assinado.example.net/ imita o banco.\n")
-    assert "O site https://assinado.example.net/ imita o banco." == again.report.text.strip()
+    assert "O site https://assinado.example.net/ imita o banco." == found.report.text.strip()
+    assert {"assinado.example.net"} == hosts(found)
+    assert "gpg says" == read(body, b"gpg says").report.text
 
 
 def test_attached_ciphertexts_are_read_with_the_text_around_them() -> None:
