@@ -8,6 +8,7 @@ import click
 from abuse_triage.cli.context import State, common, json_option, operator, pass_state
 from abuse_triage.cli.options import Since, listing, one_of
 from abuse_triage.cli.output import document, fields, moment, say, show, table
+from abuse_triage.cli.texts import show_texts
 from abuse_triage.model.ticket import MessageState, OutcomeKind
 from abuse_triage.store.interface import MessageFilter
 
@@ -76,16 +77,23 @@ def list_messages(
 @message.command("show")
 @click.argument("message_id", metavar="ID")
 @click.option("--raw", is_flag=True, help="Print the message as it came in.")
+@click.option("--text", is_flag=True, help="Print what it says, decrypted where it came encrypted.")
 @common
 @json_option
 @pass_state
-def show_message(state: State, message_id: str, raw: bool, as_json: bool) -> None:
+def show_message(state: State, message_id: str, raw: bool, text: bool, as_json: bool) -> None:
     """Show one incoming message, named by its id or the beginning of it.
 
-    With --raw a file or pipe gets the bytes as they came in, a terminal gets them made safe to look at.
+    With --raw a file or pipe gets the bytes as they came in, a terminal gets them made safe to look at. With --text,
+    that something encrypted was read is journaled.
     """
+    if raw + text + as_json > 1:
+        raise click.UsageError("--raw, --text and --json exclude each other")
     with state.store() as (settings, store):
         found, content = store.message(message_id)
+        if text:
+            show_texts(settings, store, [found.id])
+            return
     if raw:
         _raw(content)
         return

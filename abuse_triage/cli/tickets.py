@@ -9,8 +9,10 @@ from abuse_triage import config
 from abuse_triage.cli.context import State, common, json_option, pass_state
 from abuse_triage.cli.options import Since, listing, one_of
 from abuse_triage.cli.output import document, fields, moment, say, show, table
+from abuse_triage.cli.texts import show_texts
 from abuse_triage.indicators.refang import defang, defang_text
 from abuse_triage.model.decision import Priority, TicketKind
+from abuse_triage.model.openpgp import ADVICE, Failure
 from abuse_triage.model.settings import Settings
 from abuse_triage.model.ticket import TicketState
 from abuse_triage.rules import taxonomy
@@ -96,13 +98,23 @@ def _check_category(settings: Settings, category: str) -> None:
 
 @ticket.command("show")
 @click.argument("number")
+@click.option("--text", is_flag=True, help="Print what its messages say as well, decrypted where they came encrypted.")
 @common
 @json_option
 @pass_state
-def show_ticket(state: State, number: str, as_json: bool) -> None:
-    """Show all about one ticket, named by its number or the end of it."""
+def show_ticket(state: State, number: str, text: bool, as_json: bool) -> None:
+    """Show all about one ticket, named by its number or the end of it.
+
+    With --text, that something encrypted was read is journaled.
+    """
+    if text and as_json:
+        raise click.UsageError("--text and --json exclude each other")
     with state.store() as (settings, store):
         found = store.ticket(number.lstrip("#"))
+        if text:
+            _show(found, settings.team.timezone)
+            show_texts(settings, store, [report.message_id for report in found.reports])
+            return
     if as_json:
         reports = [{**dataclasses.asdict(report), "facts": json.loads(report.facts)} for report in found.reports]
         document({**dataclasses.asdict(found), "reports": reports})
@@ -119,6 +131,7 @@ def _show(found: TicketFile, zone: str) -> None:
             ("category", f"{item.type or item.category}{' (a person should look)' if item.review else ''}"),
             ("priority", f"{item.priority.upper()}, first answer due {moment(item.due, zone)} ({zone})"),
             ("TLP", f"{item.tlp.label}, {'as marked in the message' if item.tlp_marked else 'by default, not marked'}"),
+            ("OpenPGP", item.protection),
             ("reporter", item.reporter or "none (null sender)"),
             ("mailbox", item.mailbox),
             ("opened", moment(item.created_at, zone)),
@@ -148,16 +161,27 @@ def _show_report(report: StoredReport, zone: str) -> None:
         [
             ("received", f"{moment(report.received_at, zone)} from {report.sender or 'a null sender'}"),
             ("read as", report.format),
+            ("OpenPGP", _openpgp(report)),
             ("decided", verdict.reason if verdict else ""),
             ("cut off", _cut_off(report)),
         ],
         indent=2,
     )
     for entry in verdict.trace if verdict else ():
-        words = ", ".join(f"{fact} = {defang_text(words)}" for fact, words in entry.because)
+        words = ", ".join(f"{fact} = {defang_text(words)}" if words else fact for fact, words in entry.because)
         show(f"  {entry.file}:{entry.line}  {entry.rule}: {entry.effect}{'' if entry.applied else ' (in shadow)'}")
         if words:
             show(f"      because {words}")
+
+
+def _openpgp(report: StoredReport) -> str:
+    """Say what OpenPGP proves about a message, who signed, and what to do where it could not be opened."""
+    found = json.loads(report.facts).get("openpgp")
+    if not found:
+        return ""
+    signer = f"; key {found['signer']}" if found["signer"] else ""
+    advice = f". {ADVICE[Failure(found['reason'])]}" if found["reason"] else ""
+    return f"{found['words']}{signer}{advice}"
 
 
 def _cut_off(report: StoredReport) -> str:

@@ -1,5 +1,6 @@
 """OpenPGP in a message: where it lies, what was proven, and the keys that we know."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -115,6 +116,26 @@ class Failure(StrEnum):
     SEVERAL = "several messages in one"
     UNTRUSTED_OUTPUT = "gpg said something that makes no sense"
     ENGINE = "gpg does not work"
+
+
+_ASK_AGAIN = "Ask the sender for it again, encrypted with a usual program."
+ADVICE: Mapping[Failure, str] = {
+    Failure.NO_SECRET_KEY: "It is encrypted to another key: ask the sender to use the key that you publish, or bring"
+    " in a retired one with `key import-secret` and open it with `message show --text`.",
+    Failure.NOT_CONFIGURED: "Make a key with `key generate`, or bring yours in with `key import-secret`.",
+    Failure.NOT_INTACT: "It was changed on the way, or its program proves no integrity (MDC, AEAD): nothing of it is"
+    f" used. {_ASK_AGAIN}",
+    Failure.MALFORMED: _ASK_AGAIN,
+    Failure.TOO_LARGE: "What it holds is larger than openpgp.max_output. Ask for it in smaller pieces.",
+    Failure.TOO_LONG: "It took longer than openpgp.timeout or openpgp.cpu; this may be an attack.",
+    Failure.TOO_MANY_KEYS: "It names more keys than openpgp.max_recipients; this may be an attack.",
+    Failure.PASSWORD: "Ask the sender to encrypt it to your key; nobody should send passwords by mail.",
+    Failure.NOT_ENCRYPTED: "It only looks encrypted: look at it with `message show --raw`.",
+    Failure.SEVERAL: "There is more than one OpenPGP message in the place of one; this may be an attack.",
+    Failure.UNTRUSTED_OUTPUT: "Nothing of it is used; please report it, without the message.",
+    Failure.ENGINE: "Run `abuse-triage check-config`.",
+}
+"""What a handler or operator does about each failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,7 +190,10 @@ def _ticket(ticket: Ticket, given: DigestInput) -> str:
         about.append(f"{ticket.messages} messages")
     if ticket.review:
         about.append("review")
-    return f"{_row(start, ', '.join(about), clock)}\n{_cut(f'   {ticket.summary}')}"
+    lines = [_row(start, ", ".join(about), clock), _cut(f"   {ticket.summary}")]
+    if ticket.protection:
+        lines.append(_cut(f"   OpenPGP: {ticket.protection}"))
+    return "\n".join(lines)
 
 
 def _new(given: DigestInput) -> str:

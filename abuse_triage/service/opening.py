@@ -34,6 +34,7 @@ from abuse_triage.openpgp import messages
 from abuse_triage.openpgp.certificates import inspect
 from abuse_triage.openpgp.gpg import Gpg, Limits
 from abuse_triage.openpgp.home import Home
+from abuse_triage.openpgp.rings import Ring, Rings
 from abuse_triage.openpgp.runtime import runtime_folder
 from abuse_triage.openpgp.verdict import UNSIGNED, Check
 from abuse_triage.service.keyring import team_home
@@ -76,12 +77,17 @@ class Opener:
         self._home = team or Home(runtime_folder(settings.openpgp.runtime))
         self._own = self._home.certificates() if self._has_keys else b""
         self._gpg = Gpg(self._home.folder, limits_of(settings.openpgp))
+        self._rings = Rings(self._gpg)
 
     def __enter__(self) -> Self:
         """Return itself."""
         return self
 
     def __exit__(self, *_error: object) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
         """End the agent and remove the keys from memory."""
         self._home.close()
 
@@ -122,11 +128,6 @@ class Opener:
         replayed = self._replayed(opened.protection.signature_id, arrival)
         return replace(opened, protection=replace(opened.protection, replayed=replayed))
 
-    def plaintexts(self, reading: Reading, arrival: Arrival) -> tuple[tuple[bytes | None, ...], Failure | None]:
-        """Decrypt the layers of a message for a person; returns the plaintexts, and why one of them is missing."""
-        plain = self._plain(reading, arrival, ())
-        return plain.texts, plain.reason
-
     def _plain(self, reading: Reading, arrival: Arrival, attached: Sequence[Certificate]) -> _Plain:
         """Decrypt what is encrypted, within one time limit and one size for all of it."""
         if not any(layer.form in _ENCRYPTED for layer in reading.layers):
@@ -166,13 +167,13 @@ class Opener:
         content = layers.content(arrival.raw, layer)
         most = self._settings.max_recipients
         result = self._working(
-            lambda ring: messages.decrypt(self._gpg, content, self._own + ring, most_recipients=most),
+            lambda ring: messages.decrypt(self._gpg, content, ring, most_recipients=most),
             self._candidates(reading, (), attached),
             lambda one: one.failure,
         )
         if result.check.signature is Signature.UNKNOWN_KEY:
             more = self._candidates(reading, (result.check.issuer,), attached)
-            again = messages.decrypt(self._gpg, content, self._own + more, most_recipients=most)
+            again = messages.decrypt(self._gpg, content, more, most_recipients=most)
             result = again if again.plaintext is not None else result
         return result
 
@@ -204,7 +205,7 @@ class Opener:
         )
 
     def _working(
-        self, operation: Callable[[bytes], _Result], ring: bytes, failure: Callable[[_Result], Failure | None]
+        self, operation: Callable[[Ring], _Result], ring: Ring, failure: Callable[[_Result], Failure | None]
     ) -> _Result:
         """Run an operation, once more where GnuPG itself failed; raises `OpeningError` where that does not help."""
         result = operation(ring)
@@ -216,12 +217,12 @@ class Opener:
             raise OpeningError("gpg does not work", advice="Run `abuse-triage check-config`.")
         return result
 
-    def _candidates(self, reading: Reading, issuers: Sequence[str], attached: Sequence[Certificate]) -> bytes:
-        """Return the certificates that may have signed a message, one after the other, each once."""
+    def _candidates(self, reading: Reading, issuers: Sequence[str], attached: Sequence[Certificate]) -> Ring:
+        """Return the team's certificates, and those that may have signed a message, each once."""
         known = [*self._store.keys_of(reading.sender.email), *(self._store.keys_with(issuers) if issuers else ())]
         found = {one.fingerprint: one.blob for one in attached}
         found |= {key.certificate.fingerprint: key.certificate.blob for key in known}
-        return b"".join(found.values())
+        return self._rings.of(self._own, *found.values())
 
     def _proven(self, check: Check, reading: Reading, arrival: Arrival, attached: Sequence[Certificate]) -> Protection:
         """Say what a signature proves about the person in From."""

@@ -9,11 +9,11 @@ import structlog
 
 from abuse_triage.errors import NotFoundError, TemporaryError
 from abuse_triage.mail import pgpmime
-from abuse_triage.model.openpgp import Failure
 from abuse_triage.model.settings import Settings
 from abuse_triage.openpgp import messages
 from abuse_triage.openpgp.gpg import Gpg, RunError
 from abuse_triage.openpgp.messages import UnusableKeyError
+from abuse_triage.openpgp.rings import Rings
 from abuse_triage.service.keyring import team_home
 from abuse_triage.service.opening import limits_of
 from abuse_triage.store.interface import StoredMail
@@ -37,6 +37,7 @@ class Sealer:
         self._home = team
         # What only encrypts needs no home.
         self._gpg = Gpg(team.folder if team else Path("/nonexistent"), limits_of(settings.openpgp))
+        self._rings = Rings(self._gpg)
         self._own = team.certificates((self._signer,)) if team and self._signer else b""
 
     def __enter__(self) -> Self:
@@ -58,28 +59,27 @@ class Sealer:
         A key that cannot be encrypted to any more is done without: what we send says nothing about a report that was
         encrypted. Raises `SealingError`.
         """
-        ring = self._certificate(mail.encrypt_to) if mail.encrypt_to else b""
-        if not ring and not self._signer:
+        theirs = self._certificate(mail.encrypt_to) if mail.encrypt_to else b""
+        if not theirs and not self._signer:
             return content
-        for attempt in (1, 2):
-            try:
-                return self._sealed(mail, content, ring)
-            except UnusableKeyError as error:
-                raise SealingError(str(error), advice=error.advice) from error
-            except RunError as error:
-                revived = error.failure is Failure.ENGINE and self._home is not None and self._home.revive()
-                if attempt == 2 or not revived:
-                    raise SealingError(f"the mail cannot be signed: {error.failure}", advice=error.advice) from error
-        raise AssertionError("the second attempt returns or raises")
+        try:
+            return self._sealed(mail, content, theirs)
+        except (UnusableKeyError, RunError) as error:
+            if self._home is None or not self._home.revive():  # it was not the agent's end
+                raise SealingError(f"it cannot be signed: {error}", advice=error.advice) from error
+        try:
+            return self._sealed(mail, content, theirs)
+        except (UnusableKeyError, RunError) as error:
+            raise SealingError(f"it cannot be signed: {error}", advice=error.advice) from error
 
-    def _sealed(self, mail: StoredMail, content: bytes, ring: bytes) -> bytes:
-        part = pgpmime.payload(content, encrypted=bool(ring))
+    def _sealed(self, mail: StoredMail, content: bytes, theirs: bytes) -> bytes:
+        part = pgpmime.payload(content, encrypted=bool(theirs))
         if self._signer:
-            signature = messages.sign(self._gpg, part, self._signer, self._own)
-            if not ring:
+            signature = messages.sign(self._gpg, part, self._signer, self._rings.of(self._own))
+            if not theirs:
                 return pgpmime.signed(content, part, signature.armored, signature.micalg)
             part = pgpmime.signed_part(part, signature.armored, signature.micalg)
-        return pgpmime.encrypted(content, messages.encrypt(self._gpg, part, (mail.encrypt_to,), ring))
+        return pgpmime.encrypted(content, messages.encrypt(self._gpg, part, (mail.encrypt_to,), self._rings.of(theirs)))
 
     def _certificate(self, fingerprint: str) -> bytes:
         """Return a certificate that can be encrypted to now, b"" where there is none any more."""

@@ -251,6 +251,9 @@ class Inbox(Protocol):
     def message(self, message_id: str) -> tuple[StoredMessage, bytes]:
         """Return a message and its raw bytes; raises `NotFoundError`. An unambiguous beginning of the id will do."""
 
+    def note(self, message_id: str, entry: JournalEntry) -> None:
+        """Add a line to the journal of a message's ticket, or of the message itself; raises `NotFoundError`."""
+
     def retry(self, message_id: str, actor: str, now: datetime) -> None:
         """Let a quarantined or parked message go the whole way again, once; raises `NotFoundError` or `InputError`."""
 

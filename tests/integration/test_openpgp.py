@@ -7,6 +7,8 @@ import json
 import quopri
 import smtplib
 import sqlite3
+import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Iterator
@@ -21,8 +23,9 @@ from daemon import Daemon
 from pgp import Forge
 
 from abuse_triage.model.openpgp import KeyOrigin, KnownKey
+from abuse_triage.model.ticket import Ticket
 from abuse_triage.openpgp.certificates import inspect
-from abuse_triage.store.interface import StoredReport, TicketFile
+from abuse_triage.store.interface import StoredReport, TicketFile, TicketFilter
 
 RITA = "rita@example.pt"
 SECRET = "zanzibar-quartz"
@@ -53,10 +56,26 @@ class Csirt:
             time.sleep(0.1)
         raise AssertionError(self.daemon.log()[-3000:])
 
-    def tickets(self) -> list:
-        """List all tickets."""
-        from abuse_triage.store.interface import TicketFilter
+    def command(self, *words: str) -> str:
+        """Run a command with the configuration of the daemon, and return what it prints."""
+        command = (sys.executable, "-m", "abuse_triage", "--config", self.daemon.folder / "config.toml", *words)
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
+    def know(self, fingerprint: str, address: str) -> None:
+        """Have the operator vouch for a key."""
+        now = datetime.now(UTC)
+        self.daemon.store().add_key(
+            KnownKey(
+                certificate=inspect(self.forge.public(fingerprint), limit=64_000, now=now),
+                origin=KeyOrigin.OPERATOR,
+                addresses=(address,),
+                added_at=now,
+                added_by="test",
+            )
+        )
+
+    def tickets(self) -> list[Ticket]:
+        """List all tickets."""
         return self.daemon.store().tickets(TicketFilter(limit=1000))
 
     def answer(self, found: TicketFile, seconds: float = 30) -> bytes:
@@ -89,20 +108,11 @@ def csirt(tmp_path_factory: pytest.TempPathFactory, forge: Forge) -> Iterator[Cs
     openpgp = '\n[openpgp]\nsecret_key = "team.key"\ntimeout = "2s"\nanswer_delay = "3s"\n'
     team = f'openpgp_fingerprint = "{forge.team}"'
     with Daemon(folder, extra=openpgp, team=team) as daemon:
-        now = datetime.now(UTC)
-        for fingerprint, address in ((forge.partner, RITA), (forge.expired, "old@example.pt")):
-            certificate = inspect(forge.public(fingerprint), limit=64_000, now=now)
-            daemon.store().add_key(
-                KnownKey(
-                    certificate=certificate,
-                    origin=KeyOrigin.OPERATOR,
-                    addresses=(address,),
-                    added_at=now,
-                    added_by="test",
-                )
-            )
+        known = Csirt(daemon, forge)
+        known.know(forge.partner, RITA)
+        known.know(forge.expired, RITA)
         daemon.start()
-        yield Csirt(daemon, forge)
+        yield known
 
 
 def mail(body: Message | str, subject: str = "Relatório", sender: str = RITA, **fields: str) -> bytes:
@@ -245,6 +255,122 @@ def test_a_replayed_mail_is_not_verified(csirt: Csirt) -> None:
     assert "signed, not verified: seen before in another message" == second.ticket.protection
 
 
+def test_a_handler_reads_what_came_encrypted_and_the_journal_says_so(csirt: Csirt) -> None:
+    """`ticket show --text` decrypts in memory; neither before nor after is there anything of it on the disk."""
+    forge = csirt.forge
+    words = "quetzal-obsidian"
+    found = csirt.send(raw_mail(encrypted(forge.encrypted(entity(f"{TEXT}{words}"), forge.team)), subject="..."))
+
+    shown = csirt.command("ticket", "show", found.ticket.number, "--text")
+
+    assert words in shown
+    assert "it came encrypted: answer encrypted" in shown
+    journal = csirt.daemon.store().ticket(found.ticket.number).journal
+    assert ("decrypted and shown", found.reports[0].message_id) in {(line.action, line.detail) for line in journal}
+    assert [] == places(csirt.daemon.folder, words)
+    assert words in csirt.command("message", "show", found.reports[0].message_id, "--text")
+
+
+def test_what_lies_deeper_is_read_and_proves_nothing(csirt: Csirt) -> None:
+    """A ciphertext beside a text in clear: the rules see both, the answer tells of neither."""
+    forge = csirt.forge
+    whole = EmailMessage(policy=email.policy.SMTP)
+    whole.set_content("Bom dia, o relatório vai em anexo.\n")
+    attachment = forge.encrypted(TEXT.encode(), forge.team, signer=forge.partner)
+    whole.add_attachment(attachment, maintype="application", subtype="octet-stream", filename="relatorio.txt.pgp")
+
+    found = csirt.send(raw_mail(whole.as_bytes(), subject="em anexo"))
+
+    assert "encrypted in part, not signed" == found.ticket.protection
+    assert "198.51.100.7" in {one.value for one in found.indicators}
+    assert [] == places(csirt.daemon.folder, SECRET)
+    assert "Categoria" not in opened_answer(csirt, found)
+
+
+def test_inline_blocks_are_opened_and_checked(csirt: Csirt) -> None:
+    """A text that is one armoured message is opened, one that is a signed block verified; text around it undoes that."""
+    forge = csirt.forge
+    sealed = csirt.send(mail(forge.encrypted(f"{TEXT}inline\n".encode(), forge.team, signer=forge.partner).decode()))
+    block = forge.cleartext(f"{TEXT}em claro\n".encode(), forge.partner).decode()
+    clear = csirt.send(mail(block, subject="em claro"))
+    partial = csirt.send(mail("P.S. mude a conta.\n\n" + block, subject="com mais texto"))
+
+    assert "encrypted, signed and verified" == sealed.ticket.protection
+    assert "fraud:phishing" == sealed.ticket.type
+    assert "signed and verified" == clear.ticket.protection
+    assert "" == partial.ticket.protection
+
+
+def test_a_signature_inside_of_the_encryption_is_verified(csirt: Csirt) -> None:
+    """multipart/signed within multipart/encrypted (RFC 3156 section 6.1)."""
+    forge = csirt.forge
+    part = entity(TEXT + "por dentro\n")
+    inside = signed(part, forge.detached(part, forge.partner))
+
+    found = csirt.send(raw_mail(encrypted(forge.encrypted(inside, forge.team))))
+
+    assert "encrypted, signed and verified" == found.ticket.protection
+
+
+@pytest.mark.parametrize(
+    ("expected", "signer", "at"),
+    [
+        ("signature: expired-key", "expired", "20200601T000000"),
+        ("signature: unknown-key", "stranger", ""),
+        ("signed, not verified: key not pinned (ring); signer is not From", "with_signing_subkey", ""),
+    ],
+)
+def test_who_signed_must_be_known_and_alive_and_in_from(csirt: Csirt, expected: str, signer: str, at: str) -> None:
+    """Each other signature has words of its own, and is not verified."""
+    forge = csirt.forge
+    key = getattr(forge, signer)
+    if signer == "with_signing_subkey":
+        csirt.know(key, "sara@example.pt")
+    part = entity(f"{TEXT}{signer}\n")
+
+    found = csirt.send(raw_mail(signed(part, forge.detached(part, key, at=at)), subject=signer))
+
+    assert expected in found.ticket.protection
+    assert not kept(found)["facts"]["openpgp.verified"]
+
+
+def test_keys_that_come_along_are_offered_and_not_believed(csirt: Csirt) -> None:
+    """A signature by a key that came with the report is good and not verified, and the key waits for a person."""
+    forge = csirt.forge
+    whole = EmailMessage(policy=email.policy.SMTP)
+    whole.set_content(TEXT + "com chave\n", cte="quoted-printable")
+    key = forge.public(forge.stranger, armor=True)
+    whole.add_attachment(key, maintype="application", subtype="pgp-keys", filename="key.asc")
+    part = whole.as_bytes().rstrip(b"\r\n")
+    raw = raw_mail(signed(part, forge.detached(part, forge.stranger)), sender="someone@example.org")
+
+    found = csirt.send(raw, "someone@example.org")
+
+    assert "signed, not verified: key not pinned (attached)" == found.ticket.protection
+    offered = csirt.daemon.store().known_keys((KeyOrigin.ATTACHED,))
+    assert [forge.stranger] == [key.certificate.fingerprint for key in offered]
+
+
+def test_what_is_strict_and_came_in_clear_is_told_of_the_key(csirt: Csirt) -> None:
+    """TLP:RED without encryption: the answer says how to do better."""
+    found = csirt.send(mail(f"TLP:RED\n\n{TEXT}", subject="[TLP:RED] phishing"))
+
+    answer = email.message_from_bytes(csirt.answer(found)).get_payload()[0].get_payload(decode=True).decode()
+
+    assert "unencrypted" in " ".join(answer.split())
+    assert csirt.forge.team[:4] in answer
+
+
+def test_the_agent_may_die(csirt: Csirt) -> None:
+    """After the agents of all processes are killed, the next message is opened all the same."""
+    subprocess.run(("pkill", "-KILL", "-f", "gpg-agent.*/gpg-"), check=False)
+
+    found = csirt.send(raw_mail(encrypted(csirt.forge.encrypted(entity(TEXT + "agente\n"), csirt.forge.team))))
+
+    assert "encrypted, not signed" == found.ticket.protection
+    assert csirt.answer(found)
+
+
 def opened_answer(csirt: Csirt, found: TicketFile) -> str:
     """Return the text of an encrypted answer, without dates."""
     answer = email.message_from_bytes(csirt.answer(found))
@@ -255,10 +381,8 @@ def opened_answer(csirt: Csirt, found: TicketFile) -> str:
 
 def places(folder: Path, words: str) -> list[str]:
     """Return where words stand below a folder: in files, and in what columns hold, compressed and encoded or not."""
-    found = []
-    for file in folder.rglob("*"):
-        if file.is_file() and any(form in file.read_bytes() for form in forms(words)):
-            found.append(str(file))
+    files = (file for file in folder.rglob("*") if file.is_file())
+    found = [str(file) for file in files if any(form in file.read_bytes() for form in forms(words))]
     for store in folder.glob("*.sqlite"):
         with sqlite3.connect(store) as database:
             tables = [name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]

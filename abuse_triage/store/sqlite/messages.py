@@ -52,6 +52,13 @@ class Messages(Connected):
             (raw_row,) = self._db.one("SELECT rowid FROM raw_messages WHERE message_id = ?", found)
             return _stored(row), read_raw(self._db, raw_row)
 
+    def note(self, message_id: str, entry: JournalEntry) -> None:
+        """Add a line to the journal of a message's ticket, or of the message itself."""
+        with self._db.writing():
+            found = _resolve(self._db, message_id)
+            _, _, ticket_id = self._db.one(_STANDS, found)
+            write_journal(self._db, [entry], ticket_id=ticket_id, message_id=found)
+
     def retry(self, message_id: str, actor: str, now: datetime) -> None:
         """Let a quarantined or parked message go the whole way again; its outcome so far stays in the journal."""
         with self._db.writing():
