@@ -4,6 +4,7 @@ VENV         := .venv
 BIN          := $(VENV)/bin
 SAMPLES      ?= yes
 CRASH_ROUNDS ?= 20
+TEST_JOBS    ?= 3
 
 .PHONY: run test lint bench quality crash packages clean
 
@@ -12,7 +13,7 @@ run: $(VENV)/.installed    ## start the daemon on loopback, in ./var, and show w
 
 test: $(VENV)/.dev packages lint    ## everything that must be true
 	@$(BIN)/coverage erase
-	CRASH_ROUNDS=3 $(BIN)/coverage run -m pytest
+	CRASH_ROUNDS=3 $(BIN)/coverage run -m pytest -n $(TEST_JOBS) --dist loadfile
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 lint: $(VENV)/.dev    ## style, types, layers

@@ -68,7 +68,10 @@ def agent_of(home: Path) -> int:
 def opened(gpg: Gpg, rings: Rings, case: Case) -> None:
     """Decrypt and verify as the program does."""
     found = messages.decrypt(gpg, case.message, rings.of(*case.certificates))
-    assert (TEXT, Signature.GOOD, case.signer) == (found.plaintext, found.check.signature, found.check.signer)
+    assert (TEXT, Signature.GOOD, case.signer) == (found.plaintext, found.check.signature, found.check.signer), (
+        found.failure,
+        found.check,
+    )
 
 
 def by_hand(home: Path, file: Path) -> None:

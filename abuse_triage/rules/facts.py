@@ -57,9 +57,7 @@ FACTS: Mapping[str, Fact] = {
     "auth.forged": Fact(FactType.FLAG, "whether SPF or DMARC failed and no signature of the domain in From holds"),
     "contact.name": Fact(FactType.TEXT, "the contact that wrote, proven; empty where it is none"),
     "contact.kind": Fact(FactType.TEXT, "what that contact is: team or robot"),
-    "openpgp.form": Fact(
-        FactType.TEXT, "how OpenPGP is wrapped in it: pgp-mime-signed, deeper …; empty for none"
-    ),
+    "openpgp.form": Fact(FactType.TEXT, "how OpenPGP is wrapped in it: pgp-mime-signed, deeper …; empty for none"),
     "openpgp.encrypted": Fact(FactType.TEXT, "whether it was encrypted: yes, no or failed"),
     "openpgp.signature": Fact(FactType.TEXT, "what the signature is: none, good, bad, expired-key, unknown-key …"),
     "openpgp.signer": Fact(FactType.TEXT, "fingerprint of the key that signed, 40 digits; empty where none is proven"),

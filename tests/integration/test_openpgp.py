@@ -288,7 +288,7 @@ def test_what_lies_deeper_is_read_and_proves_nothing(csirt: Csirt) -> None:
 
 
 def test_inline_blocks_are_opened_and_checked(csirt: Csirt) -> None:
-    """A text that is one armoured message is opened, one that is a signed block verified; text around it undoes that."""
+    """A text that is one armoured message is opened, a signed block is verified; text around it undoes that."""
     forge = csirt.forge
     sealed = csirt.send(mail(forge.encrypted(f"{TEXT}inline\n".encode(), forge.team, signer=forge.partner).decode()))
     block = forge.cleartext(f"{TEXT}em claro\n".encode(), forge.partner).decode()
