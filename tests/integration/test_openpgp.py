@@ -5,10 +5,12 @@ import email
 import email.policy
 import json
 import quopri
+import shutil
 import smtplib
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
 from collections.abc import Iterator
@@ -99,13 +101,21 @@ def forge() -> Iterator[Forge]:
 
 
 @pytest.fixture(scope="module")
-def csirt(tmp_path_factory: pytest.TempPathFactory, forge: Forge) -> Iterator[Csirt]:
+def runtime() -> Iterator[Path]:
+    """A folder in memory with a short path, for key rings."""
+    folder = Path(tempfile.mkdtemp(prefix="at-", dir="/dev/shm"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def csirt(tmp_path_factory: pytest.TempPathFactory, forge: Forge, runtime: Path) -> Iterator[Csirt]:
     """A daemon that knows Rita's key."""
     folder = tmp_path_factory.mktemp("openpgp")
     secret = folder / "team.key"
     secret.touch(0o600)
     secret.write_bytes(forge.secret(forge.team))
-    openpgp = '\n[openpgp]\nsecret_key = "team.key"\ntimeout = "2s"\nanswer_delay = "3s"\n'
+    openpgp = f'\n[openpgp]\nsecret_key = "team.key"\nruntime = "{runtime}"\ntimeout = "2s"\nanswer_delay = "3s"\n'
     team = f'openpgp_fingerprint = "{forge.team}"'
     with Daemon(folder, extra=openpgp, team=team) as daemon:
         known = Csirt(daemon, forge)
@@ -363,7 +373,8 @@ def test_what_is_strict_and_came_in_clear_is_told_of_the_key(csirt: Csirt) -> No
 
 def test_the_agent_may_die(csirt: Csirt) -> None:
     """After the agents of all processes are killed, the next message is opened all the same."""
-    subprocess.run(("pkill", "-KILL", "-f", "gpg-agent.*/gpg-"), check=False)
+    runtime = csirt.daemon.settings.openpgp.runtime
+    subprocess.run(("pkill", "-KILL", "-f", f"gpg-agent.*{runtime}"), check=True)
 
     found = csirt.send(raw_mail(encrypted(csirt.forge.encrypted(entity(TEXT + "agente\n"), csirt.forge.team))))
 
