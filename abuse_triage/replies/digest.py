@@ -80,7 +80,8 @@ class DigestInput:
     `new` counts tickets since the last digest by category id, `category_names` gives the English names. `refused` are
     those since the last digest, newest first. `parked` are those that no digest has listed yet, newest first, and
     `parked_count` counts all that are parked. `settled` is a moment before which everything that had arrived was
-    decided when the rest was looked up: the next digest lists what is parked of later arrivals.
+    decided when the rest was looked up: the next digest lists what is parked of later arrivals. `expiring` has one line
+    for each OpenPGP key that expires soon.
     """
 
     team: str
@@ -98,6 +99,7 @@ class DigestInput:
     refused: tuple[RefusedAcknowledgement, ...] = ()
     troubled: tuple[TroubledMail, ...] = ()
     waiting: tuple[Waiting, ...] = ()
+    expiring: tuple[str, ...] = ()
 
 
 def digest(given: DigestInput) -> str:
@@ -122,6 +124,7 @@ def digest(given: DigestInput) -> str:
         _parked(given),
         _refused(given),
         _troubled(given),
+        _expiring(given),
         _health(given),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -154,7 +157,15 @@ def strictest(given: DigestInput) -> Tlp:
 
 
 def _is_empty(given: DigestInput) -> bool:
-    lists = (given.open_tickets, given.new, given.unreadable, given.parked, given.refused, given.troubled)
+    lists = (
+        given.open_tickets,
+        given.new,
+        given.unreadable,
+        given.parked,
+        given.refused,
+        given.troubled,
+        given.expiring,
+    )
     counts = (given.open_count, given.parked_count, *(state.count for state in given.waiting))
     return not any(lists) and not any(counts)
 
@@ -253,6 +264,11 @@ def _troubled(given: DigestInput) -> str:
     more = max(len(given.troubled) - _LISTED, 0)
     title = f"NOT DELIVERED ({len(given.troubled)}), abuse-triage mail resend ID"
     return _section(title, given.troubled[:_LISTED], row, more, "mail list") if given.troubled else ""
+
+
+def _expiring(given: DigestInput) -> str:
+    rows = [fill(_clean(line), WIDTH, first="  ", rest="    ") for line in given.expiring[:_LISTED]]
+    return "\n".join([f"KEYS THAT EXPIRE ({len(given.expiring)}), abuse-triage key list", *rows]) if rows else ""
 
 
 def _health(given: DigestInput) -> str:

@@ -19,6 +19,7 @@ from abuse_triage.replies.digest import (
     digest_subject,
 )
 from abuse_triage.rules import taxonomy
+from abuse_triage.service import keyring
 from abuse_triage.service.sender import own_address
 from abuse_triage.store.interface import MessageFilter, Store, StoredMessage
 
@@ -81,6 +82,7 @@ def digest_input(
             for gauge in gauges.values()
             if not gauge.name.startswith("tickets")
         ),
+        expiring=tuple(keyring.expiring(settings, store, now)),
     )
 
 

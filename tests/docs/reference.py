@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from abuse_triage.model import openpgp
 from abuse_triage.model.section import Section
 from abuse_triage.model.settings import Settings
 from abuse_triage.replies import sandbox, wording
@@ -32,6 +33,11 @@ _NEEDED = "*needed*"
 def configuration() -> str:
     """Return one table of keys for each section of the configuration."""
     return "\n\n".join(_section(title, about, section) for title, about, section in _sections(Settings, ""))
+
+
+def failure_table() -> str:
+    """Return the table of why something could not be decrypted or checked, and what to do."""
+    return _table(("reason", "what to do"), [(str(failure), advice) for failure, advice in openpgp.ADVICE.items()])
 
 
 def fact_table() -> str:
@@ -75,6 +81,7 @@ PARTS = {
     "tests": test_table,
     "actions": action_table,
     "variables": variable_table,
+    "failures": failure_table,
     "functions": function_table,
 }
 """What writes each generated part."""

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -45,17 +46,35 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path, free_port())
 
 
-@pytest.fixture
-def running(checkout: Checkout) -> Iterator[Checkout]:
-    """A checkout in which `make run` runs and has shown all it shows at the start, in the file "printed"."""
-    settings = config.render(config.neutral()).replace(":8025", f":{checkout.port}")
+def settle(checkout: Checkout) -> None:
+    """Write what `make run` writes at its first start, but with the test's port, and answers that do not take a minute.
+
+    The key is made by `init`, as always.
+    """
     config_file = checkout.folder / "var" / "config.toml"
     subprocess.run((sys.executable, "-m", "abuse_triage", "init", "--yes", "--dir", config_file.parent), check=True)
-    config_file.write_text(settings)
+    made, neutral = config.parse(config_file.read_text("utf-8"), name=""), config.neutral()
+    quick = {"timeout": timedelta(seconds=2), "answer_delay": timedelta(seconds=3)}
+    settings = neutral.model_copy(
+        update={
+            "team": neutral.team.model_copy(update={"openpgp_fingerprint": made.team.openpgp_fingerprint}),
+            "openpgp": made.openpgp.model_copy(update=quick),
+        }
+    )
+    config_file.write_text(config.render(settings).replace(":8025", f":{checkout.port}"), "utf-8")
+
+
+@pytest.fixture(params=["yes"])
+def running(checkout: Checkout, request: pytest.FixtureRequest) -> Iterator[Checkout]:
+    """A checkout in which `make run` runs and has shown all it shows at the start, in the file "printed".
+
+    The parameter is SAMPLES.
+    """
+    settle(checkout)
     printed = checkout.folder / "printed"
     with printed.open("wb") as output:
         daemon = subprocess.Popen(
-            ("make", "run"),
+            ("make", "run", f"SAMPLES={request.param}"),
             cwd=checkout.folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -137,6 +156,13 @@ def test_install(tmp_path: Path) -> None:
     transcript.check(DOCS / "install.md", "init", tmp_path, replace=here)
 
 
+@pytest.mark.parametrize("running", ["no"], indirect=True)
+def test_openpgp(running: Checkout) -> None:
+    """What the page shows of a reporter with a stock gpg is what happens."""
+    replace = {**transcript.at_port(running.port), "sleep 70": "sleep 6"}
+    transcript.check(DOCS / "openpgp.md", "openpgp", running.folder, replace=replace)
+
+
 def test_every_marked_example_is_run() -> None:
     """No transcript of a document is left out by this file."""
     run_here = {
@@ -144,6 +170,7 @@ def test_every_marked_example_is_run() -> None:
         "configuration.md": {"configuration"},
         "handling.md": {"handling"},
         "install.md": {"init"},
+        "openpgp.md": {"openpgp"},
         "rules.md": {"rules"},
         "templates.md": {"templates"},
     }

@@ -360,3 +360,23 @@ def test_senders_are_defanged() -> None:
     """No mail program makes a link of an address in the digest."""
     assert "ana@example[.]org" in digest(FULL)
     assert "ana@example.org" not in digest(FULL)
+
+
+def test_what_openpgp_proves_stands_in_words_below_a_ticket() -> None:
+    """A line of its own, where there is something to tell."""
+    one = replace(EMPTY, open_tickets=(ticket(1, protection="encrypted, signed and verified"), ticket(2)), open_count=2)
+
+    lines = digest(one).split("\n")
+
+    assert ["   OpenPGP: encrypted, signed and verified"] == [line for line in lines if "OpenPGP" in line]
+
+
+def test_keys_that_expire_are_listed() -> None:
+    """Each with what to do, in lines that fit; a digest with nothing else is sent for them."""
+    line = f"the key {'A' * 40} of rita@example.org expires on 2026-12-24: ask for a renewed copy, then `key add`"
+
+    text = digest(replace(EMPTY, expiring=(line,)))
+
+    assert "KEYS THAT EXPIRE (1)" in text
+    assert line == " ".join(text[text.index("the key") :].split())
+    assert WIDTH >= max(map(len, text.split("\n")))
