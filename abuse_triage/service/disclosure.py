@@ -14,6 +14,7 @@ from abuse_triage.model.openpgp import UNPROTECTED, Protection
 from abuse_triage.model.report import NOT_OPENED, Reading
 from abuse_triage.model.settings import Settings
 from abuse_triage.model.ticket import JournalEntry
+from abuse_triage.service.confinement import leave_no_core
 from abuse_triage.service.opening import Opener
 from abuse_triage.service.reading import Reader
 from abuse_triage.store.interface import Store
@@ -68,6 +69,7 @@ class Disclosure:
 @contextmanager
 def disclosing(settings: Settings, store: Store, actor: str) -> Iterator[Disclosure]:
     """Read messages for one person as long as the block lasts."""
+    leave_no_core()
     disclosure = Disclosure(settings, store, actor)
     try:
         yield disclosure

@@ -20,6 +20,7 @@ from abuse_triage.errors import AddressError, TemporaryError, TriageError
 from abuse_triage.model.message import Arrival, Authentication
 from abuse_triage.model.settings import Settings
 from abuse_triage.service import lifeline, wire
+from abuse_triage.service.confinement import leave_no_core
 from abuse_triage.service.opening import Opener
 from abuse_triage.service.supervisor import Role
 from abuse_triage.store import open_store
@@ -47,6 +48,7 @@ def main() -> None:
     lifeline.redirect_output()
     logs.setup(settings.log)
     structlog.contextvars.bind_contextvars(role=options.role.value)
+    leave_no_core()
     try:
         match options.role:
             case Role.INTAKE:

@@ -371,6 +371,14 @@ def test_what_is_strict_and_came_in_clear_is_told_of_the_key(csirt: Csirt) -> No
     assert csirt.forge.team[:4] in answer
 
 
+def test_no_process_with_plaintext_or_keys_leaves_a_core_dump(csirt: Csirt) -> None:
+    """Whatever a process dies of, its memory is not written anywhere."""
+    for pid, name in csirt.daemon.processes().items():
+        limits = Path(f"/proc/{pid}/limits").read_text()
+        line = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+        assert name == "supervisor" or ["0", "0"] == line.split()[4:6], name
+
+
 def test_the_agent_may_die(csirt: Csirt) -> None:
     """After the agents of all processes are killed, the next message is opened all the same."""
     runtime = csirt.daemon.settings.openpgp.runtime
