@@ -13,6 +13,9 @@ _ESCAPE = re.compile(rb"^- ", re.MULTILINE)
 # The parser's line ends: `^` knows the line feed only.
 _BARE_CR = re.compile(rb"\r(?!\n)")
 _CHARSET = re.compile(rb"^Charset:[ \t]*([A-Za-z0-9._:+-]{1,40})[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
+_TAG = re.compile(rb"<[^<>]*+>")
+_SPACE = re.compile(rb"&nbsp;|&#160;|\xc2\xa0|\xa0")
+_REFERENCE = re.compile(rb"&#([0-9]{2,3});")
 _LONGEST_HEADER = 2000
 """Bytes of an armoured block in which its headers have to end."""
 _MESSAGE = [(b"BEGIN", b"MESSAGE"), (b"END", b"MESSAGE")]
@@ -90,6 +93,26 @@ def trimmed(data: bytes) -> bytes:
     begun = data.find(_BEGIN)
     ended = data.find(_END, begun) if begun >= 0 else -1
     return data if ended < 0 else data[begun : ended + len(_END)] + b"\r\n"
+
+
+def in_html(data: bytes) -> bytes:
+    """Return the first armoured message of a text that a mail program made HTML of, b"" where there is none.
+
+    Each tag ends a line, numbered characters are what they stand for, and a no-break space is a space.
+    """
+    begun = data.find(_BEGIN)
+    ended = data.find(_END, begun) if begun >= 0 else -1
+    if ended < 0:
+        return b""
+    text = _SPACE.sub(b" ", _TAG.sub(b"\n", data[begun : ended + len(_END)]))
+    lines = [line.strip() for line in _REFERENCE.sub(_character, text).splitlines()]
+    armour = b"\n".join([lines[0], b"", *filter(None, lines[1:])]) + b"\n"
+    return armour if is_message(armour) and b"<" not in armour else b""
+
+
+def _character(reference: re.Match[bytes]) -> bytes:
+    number = int(reference[1])
+    return bytes([number]) if number < 128 else b"?"
 
 
 def charset_of(data: bytes) -> str:

@@ -20,6 +20,7 @@ from abuse_triage.mail.armor import (
     BEGINS_SIGNATURE,
     blocks,
     charset_of,
+    in_html,
     is_binary_message,
     is_message,
     is_signed_text,
@@ -41,6 +42,7 @@ EXCHANGE = "Exchange made a multipart/mixed of it"
 GATEWAY = "a gateway put an empty text before it"
 IPGMAIL = "iPGMail put the ciphertext between two empty texts"
 SPACES = "no-break spaces stood in the armour"
+HTML = "a mail program made HTML of the armour"
 
 _MULTIPART_ENCODINGS = frozenset(["", "7bit", "8bit", "binary"])
 _ENCODINGS = {one.value: one for one in (Encoding.BASE64, Encoding.QUOTED_PRINTABLE)}
@@ -120,6 +122,8 @@ def content(raw: bytes, layer: Layer) -> bytes:
         return canonical(data)
     if layer.form is Form.INLINE_SIGNED:
         return data
+    if layer.repaired == HTML:
+        return in_html(data)
     return trimmed(data).replace(_NO_BREAK_SPACE, b" ") if _ARMOUR in data else data
 
 
@@ -316,6 +320,9 @@ def _in_leaf(whole: _Whole, node: Node) -> Iterator[Layer]:
             yield Layer(form=Form.DEEPER, body=block, part=block, charset=_charset(params.get("charset", "")))
     elif kind in {"text/plain", "text/html"} and next(blocks(data, 0, len(data)), None):
         yield Layer(form=Form.DEEPER, body=body, part=part, charset=_charset(params.get("charset", "")))
+    elif kind == "text/html" and in_html(data):
+        charset = _charset(params.get("charset", ""))
+        yield Layer(form=Form.DEEPER, body=body, part=part, charset=charset, repaired=HTML)
 
 
 def _head(whole: _Whole, body: Span) -> bytes:

@@ -9,6 +9,7 @@ from abuse_triage.mail.armor import (
     blocks,
     charset_of,
     cleartext,
+    in_html,
     is_binary_message,
     is_message,
     is_signed_text,
@@ -107,3 +108,32 @@ def test_the_text_of_a_signed_block_is_what_was_signed() -> None:
         assert said == cleartext(block.replace("\n", end).encode()).replace(b"\r\n", b"\n")
     assert b"a\n" == cleartext(b"-----BEGIN PGP SIGNED MESSAGE-----\na\n-----BEGIN PGP SIGNATURE-----")
     assert b"x" == cleartext(b"x")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        MESSAGE,
+        b"<div>" + MESSAGE.strip().replace(b"\n", b"</div><br>\r\n<div>") + b"</div>",
+        MESSAGE.replace(b"\n\n", b"<br>&nbsp;<br>\n").replace(b"=", b"&#61;"),
+        MESSAGE.replace(b"\n\n", b"\n\xc2\xa0\n"),
+        b"<p>Hello</p>" + MESSAGE + b"<p>Bye</p>" + MESSAGE,
+    ],
+)
+def test_armour_in_html_is_what_a_person_sees(written: bytes) -> None:
+    """Tags end lines, characters may be numbered; only the first message is taken."""
+    assert MESSAGE.split() == in_html(b"<html>\n" + written + b"\n</html>").split()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"",
+        MESSAGE.replace(b"-----END", b"-----end"),
+        MESSAGE.replace(b"\n\n", b"\n<br>-----BEGIN PGP MESSAGE-----<br>\n"),
+        MESSAGE.replace(b"\n\n", b" &#" + b"9" * 10_000 + b"; &#999; \xff<") + b">",
+    ],
+)
+def test_what_is_no_message_in_html_is_left(written: bytes) -> None:
+    """Nothing raises."""
+    assert b"" == in_html(written)

@@ -207,6 +207,17 @@ def test_no_break_spaces_in_armour_are_spaces() -> None:
     assert b"-----\r\n \r\nwcB" in content(raw, layer)
 
 
+def test_armour_of_which_a_mail_program_made_html_is_found() -> None:
+    """Outlook writes each line of an inline message as an element of its own; what stands beside it stays content."""
+    body = "<html><div>" + ARMOUR.strip().replace("\n", "</div><br>\n<div>") + "</div></html>\n"
+    kind = "Content-Type: text/html; charset=us-ascii\nContent-Transfer-Encoding: quoted-printable\n\n"
+    for raw in (mail(kind + body.replace("=", "=3D")), mail(multipart("mixed", kind + body.replace("=", "=3D")))):
+        layer = only(raw)
+        assert (Form.DEEPER, module.HTML, "us-ascii") == (layer.form, layer.repaired, layer.charset)
+        assert BLOCK.split() == content(raw, layer).split()
+    assert [] == forms(mail(PLAIN + body))
+
+
 def test_a_ciphertext_in_a_signed_message_is_noted_after_it() -> None:
     """The signature counts at the root; what was encrypted below it can be read."""
     assert [Form.MIME_SIGNED, Form.DEEPER] == forms(mail(signed(encrypted())))
@@ -330,6 +341,7 @@ def test_samples(corpora: Path) -> None:
         "fwd-unsigned-encrypted": Form.DEEPER,
         "outer-smime": Form.DEEPER,
         "partial-encrypt": Form.DEEPER,
+        "bob-enc-html-nbsp": Form.DEEPER,
         "alice-signed": Form.INLINE_SIGNED,
         "alice-utf": Form.INLINE_SIGNED,
         "inline-signed": Form.INLINE_SIGNED,
@@ -339,7 +351,7 @@ def test_samples(corpora: Path) -> None:
         "signed-mismatch": Form.MIME_SIGNED,
     }
     nothing = (
-        *("bob-enc-html-nbsp", "dual-signed", "eve-duplicate", "forwarded-eml", "fwd-signed", "multiple-signatures"),
+        *("dual-signed", "eve-duplicate", "forwarded-eml", "fwd-signed", "multiple-signatures"),
         *("openpgp__stripped", "signed-with-mailman", "unob-signed", "unrelated-and-fake", "unsigned-unencrypted"),
     )
     files = sorted((corpora / "openpgp" / "eml").iterdir())
