@@ -29,7 +29,7 @@ _ARMOUR = b"-----BEGIN PGP MESSAGE-----"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class Unwrapped:
     """A message as it reads: `message` is raw again, `headers` what protected fields say of those outside.
 
     `layers` is the multipart/signed that a plaintext is as a whole, with offsets into that plaintext; `keys` are the
@@ -45,7 +45,7 @@ class Opened:
 
 def opened(
     raw: bytes, found: Sequence[Layer], plaintexts: Sequence[bytes | None], limits: LimitSettings
-) -> Opened | None:
+) -> Unwrapped | None:
     """Return a message as it reads with these plaintexts, None where it reads as it did.
 
     Args:
@@ -64,7 +64,7 @@ def opened(
         return _signed(raw, layer, pairs[1:])
     if layer.form is Form.DEEPER:
         done = [(one, text) for one, text in pairs if text is not None]
-        return Opened(message=_spliced(raw, 0, len(raw), pairs), defects=_defects(done)) if done else None
+        return Unwrapped(message=_spliced(raw, 0, len(raw), pairs), defects=_defects(done)) if done else None
     if plaintext is None and layer.form is Form.INLINE_SIGNED:
         plaintext = cleartext(layers.content(raw, layer))
     if plaintext is None:
@@ -72,18 +72,18 @@ def opened(
     if layer.form is Form.MIME_ENCRYPTED:
         return _decrypted(raw, plaintext, limits)
     message = _message(_outside(raw), (), _text(plaintext, layer.charset))
-    return Opened(message=message, defects=_defects([(layer, plaintext)]))
+    return Unwrapped(message=message, defects=_defects([(layer, plaintext)]))
 
 
-def _signed(raw: bytes, layer: Layer, deeper: list[tuple[Layer, bytes | None]]) -> Opened:
+def _signed(raw: bytes, layer: Layer, deeper: list[tuple[Layer, bytes | None]]) -> Unwrapped:
     outside = _outside(raw)
     checked = compare(outside, split(raw[layer.body.start : layer.body.end]), encrypted=False)
     payload = _spliced(raw, layer.body.start, layer.body.end, deeper)
     message = _message(outside, (), payload)
-    return Opened(message=message, headers=checked.headers, defects=_defects(deeper))
+    return Unwrapped(message=message, headers=checked.headers, defects=_defects(deeper))
 
 
-def _decrypted(raw: bytes, plaintext: bytes, limits: LimitSettings) -> Opened:
+def _decrypted(raw: bytes, plaintext: bytes, limits: LimitSettings) -> Unwrapped:
     """Open RFC 3156 section 4: the plaintext is a part with its header, which may be a multipart/signed."""
     found = layers.find(plaintext, limits)
     signed = tuple(layer for layer in found.layers[:1] if layer.form is Form.MIME_SIGNED)
@@ -94,7 +94,7 @@ def _decrypted(raw: bytes, plaintext: bytes, limits: LimitSettings) -> Opened:
         payload = plaintext[begin(plaintext) :]
     outside = _outside(raw)
     checked = compare(outside, split(payload), encrypted=True)
-    return Opened(
+    return Unwrapped(
         message=_message(outside, _replacing(checked), payload),
         headers=checked.headers,
         layers=signed,

@@ -35,7 +35,7 @@ class UnusableKeyError(InputError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class Decrypted:
     """What a ciphertext held: `plaintext`, whose integrity is proven, or the reason why there is none.
 
     `check` is of the signature inside. `key_ids` are those of the recipients' keys, "0" sixteen times for hidden ones.
@@ -70,7 +70,7 @@ class DetachedSignature:
     micalg: str
 
 
-def decrypt(gpg: Gpg, ciphertext: bytes, ring: Ring, *, most_recipients: int = 32) -> Opened:
+def decrypt(gpg: Gpg, ciphertext: bytes, ring: Ring, *, most_recipients: int = 32) -> Decrypted:
     """Open a ciphertext, armoured or binary; never fails.
 
     `ring` needs the team's certificates, too: if the agent has the secret key of none of them, that is ENGINE, and not
@@ -79,8 +79,8 @@ def decrypt(gpg: Gpg, ciphertext: bytes, ring: Ring, *, most_recipients: int = 3
     try:
         message = packets.encrypted(ciphertext, most_recipients)
     except packets.PacketError as error:
-        return Opened(failure=error.failure)
-    opened = Opened(key_ids=message.key_ids, ciphertext_id=message.digest)
+        return Decrypted(failure=error.failure)
+    opened = Decrypted(key_ids=message.key_ids, ciphertext_id=message.digest)
     try:
         run = gpg.run("--decrypt", ring=ring, given=message.packets)
     except RunError as error:

@@ -38,7 +38,7 @@ from abuse_triage.openpgp.rings import Ring, Rings
 from abuse_triage.openpgp.runtime import runtime_folder
 from abuse_triage.openpgp.verdict import UNSIGNED, Check
 from abuse_triage.service.keyring import team_home
-from abuse_triage.store.keys import Keys
+from abuse_triage.store.keys import KeyLookup
 
 log = structlog.get_logger()
 
@@ -68,7 +68,7 @@ class _Plain:
 class Opener:
     """The team's keys in a private home, and what is done with them; a context manager."""
 
-    def __init__(self, settings: Settings, store: Keys) -> None:
+    def __init__(self, settings: Settings, store: KeyLookup) -> None:
         """Unlock the keys; raises `ConfigError` where the files are not fit, `TemporaryError` without GnuPG."""
         self._settings: OpenPgpSettings = settings.openpgp
         self._store = store
@@ -135,7 +135,7 @@ class Opener:
         give_up = time.monotonic() + self._settings.timeout.total_seconds()
         room = self._settings.max_output
         texts: list[bytes | None] = []
-        found: list[messages.Opened] = []
+        found: list[messages.Decrypted] = []
         for layer in reading.layers:
             text = None
             if layer.form in _ENCRYPTED:
@@ -159,11 +159,11 @@ class Opener:
 
     def _decrypted(
         self, layer: Layer, reading: Reading, arrival: Arrival, attached: Sequence[Certificate], *, late: bool
-    ) -> messages.Opened:
+    ) -> messages.Decrypted:
         if not self._has_keys:
-            return messages.Opened(failure=Failure.NOT_CONFIGURED)
+            return messages.Decrypted(failure=Failure.NOT_CONFIGURED)
         if late:
-            return messages.Opened(failure=Failure.TOO_LONG)
+            return messages.Decrypted(failure=Failure.TOO_LONG)
         content = layers.content(arrival.raw, layer)
         most = self._settings.max_recipients
         result = self._working(
@@ -278,7 +278,7 @@ class Opener:
         return {address: key.certificate.fingerprint for address, key in keys.items() if key is not None}
 
 
-def usable_key(store: Keys, address: str, now: datetime) -> KnownKey | None:
+def usable_key(store: KeyLookup, address: str, now: datetime) -> KnownKey | None:
     """Return the key that mail to an address is encrypted to: the operator's word, else its domain's; None for none."""
     for key in store.keys_of(address):
         if key.origin is not KeyOrigin.ATTACHED and address in key.addresses and key.certificate.usable(now):

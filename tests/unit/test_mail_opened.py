@@ -22,7 +22,7 @@ from openpgp_shapes import (
 
 from abuse_triage.mail.decode import decode
 from abuse_triage.mail.layers import content, layers
-from abuse_triage.mail.opened import INNER, Opened, opened
+from abuse_triage.mail.opened import INNER, Unwrapped, opened
 from abuse_triage.model.message import Mail
 from abuse_triage.model.openpgp import Form, Headers
 from abuse_triage.model.settings import LimitSettings
@@ -32,7 +32,7 @@ SAID = "A página https://assinado.example.net/ imita o banco."
 PLAIN = "Content-Type: text/plain; charset=iso-8859-1\n\n"
 
 
-def open_it(raw: bytes, *plaintexts: bytes | None) -> Opened:
+def open_it(raw: bytes, *plaintexts: bytes | None) -> Unwrapped:
     """Open a message with what gpg made of its layers."""
     found = opened(raw, layers(raw, LIMITS), plaintexts, LIMITS)
     assert found is not None

@@ -11,7 +11,7 @@ from pgp import Forge, armored, fake, packet
 from abuse_triage.model.openpgp import Failure, Signature
 from abuse_triage.openpgp import messages
 from abuse_triage.openpgp.gpg import Gpg, Limits, RunError
-from abuse_triage.openpgp.messages import Opened, UnusableKeyError
+from abuse_triage.openpgp.messages import Decrypted, UnusableKeyError
 
 REPORT = "Bom dia,\n\no servidor 203.0.113.7 está a enviar phishing.\n- Rita\n".encode()
 LIMITS = Limits(output=1_000_000)
@@ -137,7 +137,7 @@ def test_hostile_file_names_and_notations(forge: Forge, gpg: Gpg, ring: bytes, n
     assert (REPORT, Signature.GOOD) == (opened.plaintext, opened.check.signature)
 
 
-def refused(expected: Failure, opened: Opened) -> None:
+def refused(expected: Failure, opened: Decrypted) -> None:
     """Check that there is a reason and no plaintext."""
     assert (expected, None, Signature.NONE) == (opened.failure, opened.plaintext, opened.check.signature)
 
