@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from contract.values import acknowledgement, parks
 from abuse_triage import config, outcomes, pipeline
 from abuse_triage.cli.main import cli
 from abuse_triage.model.budget import Bucket
+from abuse_triage.model.report import NOT_OPENED
 from abuse_triage.model.ticket import MailKind, Outgoing
 from abuse_triage.service.knowledge import knowledge_of
+from abuse_triage.service.opening import Opener
 from abuse_triage.store import open_store
 from abuse_triage.store.interface import Store
 
@@ -77,14 +80,19 @@ class Csirt:
         """Take a message in and return its id."""
         return str(self.json("ingest", "-", *options, stdin=raw)[0]["id"])
 
-    def work(self) -> None:
-        """Do what a triage worker does with everything that waits."""
+    def work(self, *, opening: bool = False) -> None:
+        """Do what a triage worker does with everything that waits; `opening` has OpenPGP opened with the team's key."""
         settings = config.load(self.path)
         knowledge = knowledge_of(settings)
         store = self.store()
         while claims := store.claim(50, timedelta(minutes=5)):
             for claimed in claims:
                 reading = pipeline.read(claimed.arrival.raw, settings.limits)
+                opened = NOT_OPENED
+                if opening:
+                    with Opener(settings, store) as opener:
+                        again = partial(pipeline.read_opened, claimed.arrival.raw, limits=settings.limits)
+                        opened = opener.open(reading, claimed.arrival, again)
                 keys = pipeline.keys(reading, claimed.arrival, knowledge)
                 outcome = pipeline.decide(
                     reading,
@@ -96,6 +104,7 @@ class Csirt:
                     previous=claimed.previous,
                     now=datetime.now(UTC),
                     promoted=claimed.promoted,
+                    opened=opened,
                 )
                 store.finish([outcome])
         store.close()

@@ -12,17 +12,19 @@ from abuse_triage.cli.arrivals import arrival, assumes_sender, envelope_options,
 from abuse_triage.cli.context import State, common, json_option, pass_state
 from abuse_triage.cli.mailfiles import mails_from, mails_in
 from abuse_triage.cli.output import document, fields, say, show
+from abuse_triage.cli.protection import protection_document, show_protection
 from abuse_triage.errors import InputError
 from abuse_triage.indicators.refang import defang, defang_text
 from abuse_triage.judgement import judge
 from abuse_triage.mail.addressee import Addressee
 from abuse_triage.mail.origin import Origin, Witness
-from abuse_triage.model.decision import Verdict
+from abuse_triage.model.decision import Tlp, Verdict
 from abuse_triage.model.message import Arrival
 from abuse_triage.model.report import Reading
 from abuse_triage.model.ticket import Outcome, Relations
 from abuse_triage.outcomes import Decision
 from abuse_triage.service.knowledge import knowledge_of
+from abuse_triage.service.tryout import try_opening
 
 _OF_MAIL = frozenset(
     ("from", "sender", "to", "cc", "subject", "date", "message-id", "received", "return-path", "content-type")
@@ -48,7 +50,8 @@ def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[
     """Explain what would become of one message; nothing is stored.
 
     Earlier tickets are not looked at, so the message counts as the first about its matter. Where the file has no
-    Return-Path and there is no --sender, the address in From stands for the envelope sender.
+    Return-Path and there is no --sender, the address in From stands for the envelope sender. What is encrypted is
+    opened with the team's key, shown, and kept nowhere.
     """
     settings = state.settings()
     knowledge = knowledge_of(settings)
@@ -62,10 +65,22 @@ def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[
     if not any(header.name in _OF_MAIL for header in reading.headers):
         say(f"warning: {mail.source} has no header of a mail: is it one? It is read all the same.")
     keys = pipeline.keys(reading, message, knowledge)
-    decision = judge(reading, message, keys, knowledge)
+    tried = try_opening(settings, reading, message)
+    if tried.problem:
+        say(f"warning: {tried.problem}. OpenPGP in {mail.source} is not looked at: the daemon would.")
+    decision = judge(reading, message, keys, knowledge, opened=tried.opened)
     outcome = pipeline.decide(
-        reading, message, keys, Relations(), knowledge, lease="", previous=None, now=datetime.now(UTC)
+        reading,
+        message,
+        keys,
+        Relations(),
+        knowledge,
+        lease="",
+        previous=None,
+        now=datetime.now(UTC),
+        opened=tried.opened,
     )
+    inside = decision.inside
     if as_json:
         document(
             {
@@ -73,9 +88,9 @@ def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[
                 "facts": decision.facts,
                 "indicators": [
                     {"indicator": indicator, "scope": scope}
-                    for indicator, scope in zip(reading.indicators, decision.scopes, strict=True)
+                    for indicator, scope in zip(inside.indicators, decision.scopes, strict=True)
                 ],
-                "markings": reading.markings,
+                "markings": inside.markings,
                 "outcome": outcome.kind,
                 "origin": _origin_document(decision.origin),
                 "acknowledgement": {
@@ -84,18 +99,20 @@ def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[
                     "proven": decision.addressee.proven,
                     "refused": outcome.refused,
                 },
-                "reading": {"format": reading.report.format, "defects": reading.defects, "limits": reading.limits},
+                "openpgp": protection_document(tried, reading),
+                "reading": {"format": inside.report.format, "defects": inside.defects, "limits": inside.limits},
                 "verdict": decision.verdict,
             }
         )
         return
-    _message(message, reading, assumed=assumes_sender(mail, sender))
+    _message(message, inside, assumed=assumes_sender(mail, sender))
+    show_protection(tried, reading, inside)
     _origin(decision.origin)
     _facts(decision)
     _category(decision.verdict)
     _rules(decision.verdict)
-    _tlp_and_priority(decision, reading)
-    _indicators(reading, decision)
+    _tlp_and_priority(decision, inside)
+    _indicators(inside, decision)
     _acknowledgement(outcome, decision.addressee)
 
 
@@ -200,7 +217,11 @@ def _tlp_and_priority(decision: Decision, reading: Reading) -> None:
     for marking in reading.markings:
         show(f"  marked {marking.tlp.label} in the {marking.place}: {_short(marking.seen)}")
     if not verdict.tlp_marked:
-        show(f"  not marked; {decision.mailbox.default_tlp.label} is the default of {decision.mailbox.address}")
+        default = decision.mailbox.default_tlp
+        if decision.protection.sealed and default < Tlp.AMBER:
+            show(f"  not marked; {Tlp.AMBER.label} is the least for what comes encrypted")
+        else:
+            show(f"  not marked; {default.label} is the default of {decision.mailbox.address}")
     speaking = [entry for entry in verdict.trace if entry.applied and re.search("TLP|priority", entry.effect)]
     for entry in speaking:
         show(f"  {entry.effect}, says {entry.rule}")

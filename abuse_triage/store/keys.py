@@ -7,7 +7,26 @@ from typing import Protocol
 from abuse_triage.model.openpgp import KeyOrigin, KnownKey
 
 
-class Keys(Protocol):
+class KeyLookup(Protocol):
+    """What opening one message asks: which certificates may matter for it, and whether its signature is new."""
+
+    def keys_of(self, address: str) -> list[KnownKey]:
+        """List the certificates that may speak for an address, at most 20, the operator's first.
+
+        These are the operator's for it, then WKD's, then those that were offered with the address in a name.
+        """
+
+    def keys_with(self, key_ids: Sequence[str]) -> list[KnownKey]:
+        """List the certificates that have one of these key ids or fingerprints (of a primary key or subkey).
+
+        At most 20, the operator's first. A fingerprint stands for the key id in it: who asks has to check.
+        """
+
+    def seen_signature(self, signature_id: str, message_id: str) -> bool:
+        """Whether a signature or ciphertext was seen in another message before; False for ""."""
+
+
+class Keys(KeyLookup, Protocol):
     """OpenPGP certificates of others: those that the operator has added, and those that came with reports."""
 
     def add_key(self, key: KnownKey) -> None:
@@ -25,20 +44,5 @@ class Keys(Protocol):
     def known_key(self, fingerprint: str) -> KnownKey:
         """Return a certificate by its fingerprint or the end of it; raises `NotFoundError` or `InputError`."""
 
-    def keys_of(self, address: str) -> list[KnownKey]:
-        """List the certificates that may speak for an address, at most 20, the operator's first.
-
-        These are the operator's for it, then WKD's, then those that were offered with the address in a name.
-        """
-
-    def keys_with(self, key_ids: Sequence[str]) -> list[KnownKey]:
-        """List the certificates that have one of these key ids or fingerprints (of a primary key or subkey).
-
-        At most 20, the operator's first. A fingerprint stands for the key id in it: who asks has to check.
-        """
-
     def expiring_keys(self, before: datetime) -> list[KnownKey]:
         """List the operator's certificates that expire before a time, or have expired, soonest first."""
-
-    def seen_signature(self, signature_id: str, message_id: str) -> bool:
-        """Whether a signature or ciphertext was seen in another message before; False for ""."""
