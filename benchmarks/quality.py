@@ -1,7 +1,9 @@
 """Who is acknowledged and who is not: five sets of mail through the real daemon, each with its own return paths.
 
-`make quality` writes the tables into docs/quality.md. `automatic` and `reports` are sample messages that nobody here
-wrote (ABUSE_TRIAGE_CORPORA); `human` is tests/human, with the address that each answer has to go to.
+A sixth, with OpenPGP, goes through reader and opener only: what is proven about each message.
+
+`make quality` writes the tables into docs/quality.md. `automatic`, `reports` and `openpgp` are sample messages that
+nobody here wrote (ABUSE_TRIAGE_CORPORA); `human` is tests/human, with the address that each answer has to go to.
 """
 
 import argparse
@@ -23,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from daemon import Daemon  # noqa: E402 -- the path above
+from openpgp_samples import Known, judged, protections  # noqa: E402 -- see above
+from pgp import Forge  # noqa: E402 -- see above
 
 from abuse_triage import config  # noqa: E402 -- see above
 from abuse_triage.mail import thread  # noqa: E402 -- see above
@@ -178,6 +182,32 @@ def human_table(results: Sequence[Result]) -> str:
     )
 
 
+def openpgp_table(corpora: Path) -> str:
+    """Say what is proven about each message with OpenPGP, without and with its sender's key."""
+    found = {}
+    with Forge.open() as forge:
+        for known in Known:
+            with tempfile.TemporaryDirectory() as folder:
+                found[known] = protections(corpora, forge, Path(folder), known)
+    said = judged()
+    rows = [
+        (
+            f"`{name}`",
+            str(unknown.form or ""),
+            unknown.words,
+            _unless_same(found[Known.EVERYBODY][name].words, unknown.words),
+            _unless_same(found[Known.REVOKED][name].words, found[Known.EVERYBODY][name].words),
+            said[name].why if name in said else "not judged",
+        )
+        for name, unknown in found[Known.NOBODY].items()
+    ]
+    counts = [("messages", str(len(rows)))]
+    for known, words in ((Known.NOBODY, "no key"), (Known.EVERYBODY, "the keys"), (Known.REVOKED, "the revocations")):
+        counts.append((f"verified with {words}", str(sum(one.verified for one in found[known].values()))))
+    head = ("message", "form", "no key is known", "with the keys", "with the revocations", "judged")
+    return _table(("", ""), counts) + "\n" + _table(head, rows)
+
+
 def written(text: str, tables: dict[str, str]) -> str:
     """Return a document with its tables renewed, between `<!-- quality: NAME -->` and `<!-- end -->`."""
     for name, table in tables.items():
@@ -207,6 +237,10 @@ def _same(one: str, other: str) -> bool:
     return one.lower() == other.lower()
 
 
+def _unless_same(words: str, before: str) -> str:
+    return "" if words == before else words
+
+
 def _toml(value: object) -> str:
     return str(value).replace("'", '"') if isinstance(value, list) else f'"{value}"'
 
@@ -224,7 +258,7 @@ def main() -> None:
     """Measure what there is, print the tables, and write them into the document where asked to."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--write", action="store_true", help="write the tables into docs/quality.md")
-    parser.add_argument("sets", nargs="*", default=["automatic", "reports", "human", "second", "third"])
+    parser.add_argument("sets", nargs="*", default=["automatic", "reports", "human", "second", "third", "openpgp"])
     arguments = parser.parse_args()
     corpora = Path(os.environ.get("ABUSE_TRIAGE_CORPORA") or ROOT.parent / "shared" / "corpora")
     if corpora.name == "required":
@@ -237,6 +271,8 @@ def main() -> None:
         if name in arguments.sets:
             samples, contacts = human_samples(folder)
             tables[name] = human_table(measure(samples, reply=OWN_LIST, extra=contacts))
+    if "openpgp" in arguments.sets and (corpora / "openpgp").is_dir():
+        tables["openpgp"] = openpgp_table(corpora)
     for name, table in tables.items():
         print(f"## {name}\n\n{table}")
     if arguments.write:
