@@ -42,8 +42,8 @@ def judge(
     sealed = opened.protection.sealed
     facts, scopes = _facts(inside, known)
     verdict = _verdict(inside, facts, known, promoted=promoted or sealed)
-    if sealed and not promoted:
-        outside = _verdict(reading, _facts(reading, known)[0], known, promoted=False)
+    if sealed:
+        outside = _verdict(reading, _facts(reading, known)[0], known, promoted=promoted)
         verdict = outside if outside.parked else replace(verdict, acknowledge=outside.acknowledge)
     if promoted:
         verdict = replace(verdict, reason=f"{verdict.reason}; a person took it for a report")
@@ -82,6 +82,11 @@ class _Known:
     who: Origin
     refusal: automatic.Refusal | None
     protection: Protection
+
+
+def _as_a_stranger_sees(protection: Protection) -> Protection:
+    """Return what is known of a message that was encrypted without trying to open it."""
+    return Protection(form=protection.form, encrypted=Encrypted.YES)
 
 
 def _refusal(

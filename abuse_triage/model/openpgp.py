@@ -200,6 +200,7 @@ class Protection:
             doubts = [
                 doubt
                 for holds, doubt in (
+                    (self.encrypted is Encrypted.FAILED, "not all of it was read"),
                     (self.source is not Source.PINNED, f"key not pinned{f' ({self.source})' if self.source else ''}"),
                     (not self.from_match, "signer is not From"),
                     (self.headers is Headers.MISMATCH, "headers differ"),

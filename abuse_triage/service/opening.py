@@ -11,9 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self, TypeVar
 
-import structlog
-
-from abuse_triage.errors import InputError, TemporaryError
+from abuse_triage.errors import InputError, TemporaryError, TriageError
 from abuse_triage.mail import layers
 from abuse_triage.model.message import Arrival
 from abuse_triage.model.openpgp import (
@@ -40,12 +38,10 @@ from abuse_triage.openpgp.verdict import UNSIGNED, Check
 from abuse_triage.service.keyring import team_home
 from abuse_triage.store.keys import KeyLookup
 
-log = structlog.get_logger()
-
 Reread = Callable[[Sequence[bytes | None]], Reading]
 """Reads a message again with the plaintexts of its layers, None for those that were not opened."""
 
-_ENCRYPTED = frozenset([Form.MIME_ENCRYPTED, Form.INLINE_ENCRYPTED, Form.DEEPER])
+_ENCRYPTED = layers.ROOT_ENCRYPTED | {Form.DEEPER}
 _Result = TypeVar("_Result")
 _SOURCES = {KeyOrigin.OPERATOR: Source.RING, KeyOrigin.WKD: Source.WKD, KeyOrigin.ATTACHED: Source.ATTACHED}
 
@@ -147,13 +143,12 @@ class Opener:
                 found.append(result)
             texts.append(text)
         opened = [one for one in found if one.plaintext is not None]
-        # A signature counts at the root only: in what lies deeper it is somebody else's, or anybody's.
-        check = found[0].check if reading.layers[0].form is not Form.DEEPER else UNSIGNED
         return _Plain(
             texts=tuple(texts),
             encrypted=Encrypted.YES if opened else Encrypted.FAILED,
             reason=next((one.failure for one in found if one.failure), None),
-            check=check if reading.layers[0].form in _ENCRYPTED else UNSIGNED,
+            # A signature counts at the root only: in what lies deeper it is somebody else's, or anybody's.
+            check=found[0].check if reading.layers[0].form in layers.ROOT_ENCRYPTED else UNSIGNED,
             ciphertext_id=found[0].ciphertext_id,
         )
 
@@ -166,15 +161,15 @@ class Opener:
             return messages.Decrypted(failure=Failure.TOO_LONG)
         content = layers.content(arrival.raw, layer)
         most = self._settings.max_recipients
+        ring = self._candidates(reading, (), attached)
         result = self._working(
-            lambda ring: messages.decrypt(self._gpg, content, ring, most_recipients=most),
-            self._candidates(reading, (), attached),
-            lambda one: one.failure,
+            lambda: messages.decrypt(self._gpg, content, ring, most_recipients=most), lambda one: one.failure
         )
-        if result.check.signature is Signature.UNKNOWN_KEY:
+        if result.check.signature is Signature.UNKNOWN_KEY:  # only now it is known whose key that would be
             more = self._candidates(reading, (result.check.issuer,), attached)
-            again = messages.decrypt(self._gpg, content, more, most_recipients=most)
-            result = again if again.plaintext is not None else result
+            if more != ring:
+                again = messages.decrypt(self._gpg, content, more, most_recipients=most)
+                result = again if again.plaintext is not None else result
         return result
 
     def _signature(
@@ -193,28 +188,28 @@ class Opener:
     def _checked(self, layer: Layer, source: bytes, reading: Reading, attached: Sequence[Certificate]) -> Check:
         content = layers.content(source, layer)
         if layer.form is Form.INLINE_SIGNED:
-            issuers = messages.issuers(content)
-            ring = self._candidates(reading, issuers, attached)
+            ring = self._candidates(reading, messages.issuers(content), attached)
             return self._working(
-                lambda ring: messages.verify_cleartext(self._gpg, content, ring).check, ring, lambda one: one.reason
+                lambda: messages.verify_cleartext(self._gpg, content, ring).check, lambda check: check.reason
             )
         signature = layers.cut(source, layer.signature) if layer.signature else b""
         ring = self._candidates(reading, messages.issuers(signature), attached)
         return self._working(
-            lambda ring: messages.verify_detached(self._gpg, content, signature, ring), ring, lambda one: one.reason
+            lambda: messages.verify_detached(self._gpg, content, signature, ring), lambda check: check.reason
         )
 
-    def _working(
-        self, operation: Callable[[Ring], _Result], ring: Ring, failure: Callable[[_Result], Failure | None]
-    ) -> _Result:
+    def _working(self, operation: Callable[[], _Result], failure: Callable[[_Result], Failure | None]) -> _Result:
         """Run an operation, once more where GnuPG itself failed; raises `OpeningError` where that does not help."""
-        result = operation(ring)
+        result = operation()
         if failure(result) is not Failure.ENGINE:
             return result
-        self._home.revive()
-        result = operation(ring)
+        try:
+            self._home.revive()
+        except TriageError as error:
+            raise _broken() from error
+        result = operation()
         if failure(result) is Failure.ENGINE:
-            raise OpeningError("gpg does not work", advice="Run `abuse-triage check-config`.")
+            raise _broken()
         return result
 
     def _candidates(self, reading: Reading, issuers: Sequence[str], attached: Sequence[Certificate]) -> Ring:
@@ -226,17 +221,8 @@ class Opener:
 
     def _proven(self, check: Check, reading: Reading, arrival: Arrival, attached: Sequence[Certificate]) -> Protection:
         """Say what a signature proves about the person in From."""
-        address = reading.sender.email
-        key = self._known(check.signer) if check.signer else None
-        source = _SOURCES[key.origin] if key else Source.NONE
-        vouched = key.addresses if key and key.origin is not KeyOrigin.ATTACHED else ()
-        if key is not None and key.origin is KeyOrigin.ATTACHED:
-            vouched = key.certificate.emails
-        if key is None:
-            claimed = next((one for one in attached if one.fingerprint == check.signer), None)
-            source = Source.ATTACHED if claimed else Source.NONE
-            vouched = claimed.emails if claimed else ()
-        matches = reading.only_sender and address != "" and address in vouched
+        source, addresses = self._vouched(check.signer, attached)
+        matches = reading.only_sender and reading.sender.email != "" and reading.sender.email in addresses
         if matches and source is Source.RING:
             source = Source.PINNED
         return Protection(
@@ -252,10 +238,16 @@ class Opener:
         """Tell whether a signature was made about when the message says it was written, and when it came."""
         return all(abs(signed_at - moment) <= self._settings.freshness for moment in (date or received_at, received_at))
 
-    def _known(self, fingerprint: str) -> KnownKey | None:
-        return next(
-            (key for key in self._store.keys_with((fingerprint,)) if key.certificate.fingerprint == fingerprint), None
-        )
+    def _vouched(self, signer: str, attached: Sequence[Certificate]) -> tuple[Source, tuple[str, ...]]:
+        """Return how a key is known, and the addresses that it belongs to by whoever's word that is."""
+        for key in self._store.keys_with((signer,)) if signer else ():
+            if key.certificate.fingerprint == signer:
+                claimed = key.origin is KeyOrigin.ATTACHED
+                return _SOURCES[key.origin], key.certificate.emails if claimed else key.addresses
+        for certificate in attached:
+            if certificate.fingerprint == signer:
+                return Source.ATTACHED, certificate.emails
+        return Source.NONE, ()
 
     def _replayed(self, signature_id: str, arrival: Arrival) -> bool:
         return signature_id != "" and self._store.seen_signature(signature_id, arrival.id)
@@ -264,8 +256,11 @@ class Opener:
         """Return the certificates that came with a message in clear; what is none is left where it is."""
         found = []
         for blob in reading.keys:
-            with suppress(InputError):
-                found.append(inspect(blob, limit=self._settings.max_key, now=arrival.received_at))
+            try:
+                with suppress(InputError):
+                    found.append(inspect(blob, limit=self._settings.max_key, now=arrival.received_at))
+            except TemporaryError as error:
+                raise _broken() from error
         return tuple(found)
 
     def _reply_keys(self, reading: Reading, arrival: Arrival) -> dict[str, str]:
@@ -276,6 +271,10 @@ class Opener:
         addresses = {arrival.envelope.sender.lower(), reading.sender.email} - {""}
         keys = {address: usable_key(self._store, address, arrival.received_at) for address in addresses}
         return {address: key.certificate.fingerprint for address, key in keys.items() if key is not None}
+
+
+def _broken() -> OpeningError:
+    return OpeningError("gpg does not work", advice="Run `abuse-triage check-config`.")
 
 
 def usable_key(store: KeyLookup, address: str, now: datetime) -> KnownKey | None:

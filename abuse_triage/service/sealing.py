@@ -7,7 +7,7 @@ from typing import Self
 
 import structlog
 
-from abuse_triage.errors import NotFoundError, TemporaryError
+from abuse_triage.errors import NotFoundError, TemporaryError, TriageError
 from abuse_triage.mail import pgpmime
 from abuse_triage.model.settings import Settings
 from abuse_triage.openpgp import messages
@@ -60,26 +60,32 @@ class Sealer:
         encrypted. Raises `SealingError`.
         """
         theirs = self._certificate(mail.encrypt_to) if mail.encrypt_to else b""
-        if not theirs and not self._signer:
-            return content
         try:
             return self._sealed(mail, content, theirs)
         except (UnusableKeyError, RunError) as error:
-            if self._home is None or not self._home.revive():  # it was not the agent's end
-                raise SealingError(f"it cannot be signed: {error}", advice=error.advice) from error
+            reason: TriageError = error
         try:
-            return self._sealed(mail, content, theirs)
-        except (UnusableKeyError, RunError) as error:
-            raise SealingError(f"it cannot be signed: {error}", advice=error.advice) from error
+            if self._home is not None and self._home.revive():  # so it was the end of the agent
+                return self._sealed(mail, content, theirs)
+        except TriageError as error:
+            reason = error
+        raise SealingError(f"it cannot be signed or encrypted: {reason}", advice=reason.advice) from reason
 
     def _sealed(self, mail: StoredMail, content: bytes, theirs: bytes) -> bytes:
+        if not theirs and not self._signer:
+            return content
         part = pgpmime.payload(content, encrypted=bool(theirs))
         if self._signer:
             signature = messages.sign(self._gpg, part, self._signer, self._rings.of(self._own))
             if not theirs:
                 return pgpmime.signed(content, part, signature.armored, signature.micalg)
             part = pgpmime.signed_part(part, signature.armored, signature.micalg)
-        return pgpmime.encrypted(content, messages.encrypt(self._gpg, part, (mail.encrypt_to,), self._rings.of(theirs)))
+        try:
+            ciphertext = messages.encrypt(self._gpg, part, (mail.encrypt_to,), self._rings.of(theirs))
+        except UnusableKeyError:  # gpg finds more wrong than we do, such as a subkey that has expired since
+            log.warning("key-unusable", fingerprint=mail.encrypt_to)
+            return self._sealed(mail, content, b"")
+        return pgpmime.encrypted(content, ciphertext)
 
     def _certificate(self, fingerprint: str) -> bytes:
         """Return a certificate that can be encrypted to now, b"" where there is none any more."""
