@@ -1,32 +1,27 @@
 """`key`: the team's own OpenPGP key, and those of partners."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import structlog
 
+from abuse_triage.cli.attachedkey import key_in_message
 from abuse_triage.cli.context import State, common, json_option, operator, pass_state
+from abuse_triage.cli.keysheet import COMPARE, described, end_of, how, plain, refuse_unusable
 from abuse_triage.cli.output import document, fields, moment, say, table
 from abuse_triage.cli.ownkey import generate, import_secret, logged_settings, publish, read
-from abuse_triage.errors import InputError
-from abuse_triage.model.openpgp import Certificate, KeyOrigin, KnownKey
+from abuse_triage.model.openpgp import KeyOrigin, KnownKey
 from abuse_triage.model.settings import Settings
 from abuse_triage.openpgp import certificates
+from abuse_triage.store.interface import Store
 
 log = structlog.get_logger()
 
 _OFFERED = (KeyOrigin.ATTACHED, KeyOrigin.WKD)
-_HOW = {
-    KeyOrigin.OPERATOR: "added by",
-    KeyOrigin.ATTACHED: "came with a report",
-    KeyOrigin.WKD: "published by its domain",
-}
 _ADDRESS = re.compile(r"[a-z0-9._+=/-]{1,64}@[a-z0-9.-]{1,253}")
 _FINGERPRINT = re.compile(r"[0-9A-Fa-f]{16,40}")
-_COMPARE = "Compare it by telephone or on paper with its owner: nothing that came by mail proves it."
 
 
 @click.group()
@@ -39,18 +34,22 @@ for own in (generate, import_secret, publish):
 
 
 @key.command()
-@click.argument("source", metavar="FILE|FINGERPRINT")
+@click.argument("source", metavar="[FILE|FINGERPRINT]", required=False)
+@click.option("--message", "message_id", metavar="ID", help="Take the key that is attached to this message.")
 @click.option(
     "--address", "addresses", multiple=True, required=True, help="An address that it belongs to; may be repeated."
 )
 @click.option("--note", default="", help="Such as how you compared the fingerprint.")
 @common
 @pass_state
-def add(state: State, source: str, addresses: tuple[str, ...], note: str) -> None:
+def add(state: State, source: str | None, message_id: str | None, addresses: tuple[str, ...], note: str) -> None:
     """Vouch for a partner's key: signatures by it count for these addresses, and answers are encrypted to it.
 
-    It comes from a file ("-" is standard input), or is one that was offered, by its fingerprint.
+    It comes from a file ("-" is standard input), or is one that was offered, by its fingerprint, or is attached to a
+    message, also inside of one that is encrypted; of several in it, FINGERPRINT says which.
     """
+    if source is None and message_id is None:
+        raise click.UsageError("Name a FILE or a FINGERPRINT, or a message with --message ID.")
     owners = tuple(dict.fromkeys(address.lower() for address in addresses))
     for address in owners:
         if not _ADDRESS.fullmatch(address):
@@ -58,14 +57,14 @@ def add(state: State, source: str, addresses: tuple[str, ...], note: str) -> Non
     now = datetime.now(UTC)
     logged_settings(state)
     with state.store() as (settings, store):
-        if _FINGERPRINT.fullmatch(source) and not Path(source).exists():
-            offered = store.known_key(source)
-            say(f"{offered.certificate.fingerprint} {_how(offered)}. {_COMPARE}")
-            blob = offered.certificate.blob
+        if message_id is not None:
+            certificate = key_in_message(settings, store, message_id, source or "")
+            note = note or f"attached to message {message_id}"
         else:
-            blob = read(Path(source), settings.openpgp.max_key * 2)
-        certificate = certificates.inspect(blob, limit=settings.openpgp.max_key, now=now)
-        _refuse_unusable(certificate, settings, now)
+            certificate = certificates.inspect(
+                _content(source or "", settings, store), limit=settings.openpgp.max_key, now=now
+            )
+        refuse_unusable(certificate, settings, now)
         store.add_key(
             KnownKey(
                 certificate=certificate,
@@ -77,8 +76,8 @@ def add(state: State, source: str, addresses: tuple[str, ...], note: str) -> Non
             )
         )
         log.info("key-added", fingerprint=certificate.fingerprint, by=operator())
-    fields(_described(certificate, settings))
-    say(f"Added for {', '.join(owners)}. {_COMPARE}")
+    fields(described(certificate, settings))
+    say(f"Added for {', '.join(owners)}. {COMPARE}")
     if foreign := [address for address in owners if address not in certificate.emails]:
         say(f"The key itself does not name {', '.join(foreign)}; your word counts.")
     if not certificate.can_encrypt:
@@ -100,7 +99,7 @@ def list_keys(state: State, offered: bool, limit: int, as_json: bool) -> None:
         found = found[:limit]
         say(f"only the newest {limit} are shown; --limit shows more")
     if as_json:
-        document([_plain(one) for one in found])
+        document([plain(one) for one in found])
         return
     table(
         ("FINGERPRINT", "NAME", "ADDRESSES", "SINCE", "EXPIRES"),
@@ -110,7 +109,7 @@ def list_keys(state: State, offered: bool, limit: int, as_json: bool) -> None:
                 one.certificate.names[0],
                 ", ".join(one.certificate.emails if offered else one.addresses),
                 moment(one.added_at, settings.team.timezone),
-                _end(one.certificate, settings, now),
+                end_of(one.certificate, settings, now),
             )
             for one in found
         ),
@@ -127,18 +126,18 @@ def show_key(state: State, fingerprint: str, as_json: bool) -> None:
     with state.store() as (settings, store):
         found = store.known_key(fingerprint)
     if as_json:
-        document(_plain(found))
+        document(plain(found))
         return
     fields(
         (
-            *_described(found.certificate, settings),
+            *described(found.certificate, settings),
             ("You vouch for", ", ".join(found.addresses)),
-            ("Came", f"{_how(found)} at {moment(found.added_at, settings.team.timezone)}"),
+            ("Came", f"{how(found)} at {moment(found.added_at, settings.team.timezone)}"),
             ("Note", found.note),
         )
     )
     if found.origin is not KeyOrigin.OPERATOR:
-        say(f"Nobody vouches for it. {_COMPARE}")
+        say(f"Nobody vouches for it. {COMPARE}")
 
 
 @key.command()
@@ -155,59 +154,10 @@ def remove(state: State, fingerprint: str) -> None:
     say(f"Removed: {found}")
 
 
-def _refuse_unusable(certificate: Certificate, settings: Settings, now: datetime) -> None:
-    if certificate.fingerprint == settings.team.openpgp_fingerprint:
-        raise InputError("this is the team's own key", advice="It needs no entry here.")
-    if certificate.revoked:
-        raise InputError(f"{certificate.fingerprint} was revoked", advice="Ask its owner for the new key.")
-    if certificate.expires is not None and certificate.expires <= now:
-        raise InputError(
-            f"{certificate.fingerprint} {_when(certificate.expires, settings, now)}",
-            advice="Ask its owner for a copy with a new end; the key itself may stay the same.",
-        )
-
-
-def _described(certificate: Certificate, settings: Settings) -> Iterator[tuple[str, str]]:
-    digits = certificate.fingerprint
-    yield "Fingerprint", " ".join(digits[start : start + 4] for start in range(0, 40, 4))
-    for name in certificate.names:
-        yield "It says", name
-    yield "Made", moment(certificate.created, settings.team.timezone)
-    yield "Expires", _end(certificate, settings, datetime.now(UTC))
-    yield "Answers", "can be encrypted to it" if certificate.can_encrypt else "cannot be encrypted to it"
-
-
-def _plain(known: KnownKey) -> dict[str, object]:
-    """Give what JSON shows of a key: all but its bytes."""
-    certificate = known.certificate
-    return {
-        "fingerprint": certificate.fingerprint,
-        "names": certificate.names,
-        "emails": certificate.emails,
-        "created": certificate.created,
-        "expires": certificate.expires,
-        "revoked": certificate.revoked,
-        "can_encrypt": certificate.can_encrypt,
-        "origin": known.origin,
-        "addresses": known.addresses,
-        "note": known.note,
-        "added_at": known.added_at,
-        "added_by": known.added_by,
-    }
-
-
-def _how(known: KnownKey) -> str:
-    by = f" {known.added_by}" if known.added_by else ""
-    return f"{_HOW[known.origin]}{by}"
-
-
-def _end(certificate: Certificate, settings: Settings, now: datetime) -> str:
-    if certificate.revoked:
-        return "REVOKED"
-    if certificate.expires is None:
-        return "never"
-    return ("EXPIRED " if certificate.expires <= now else "") + moment(certificate.expires, settings.team.timezone)
-
-
-def _when(end: datetime, settings: Settings, now: datetime) -> str:
-    return f"{'expired' if end <= now else 'expires'} on {moment(end, settings.team.timezone)}"
+def _content(source: str, settings: Settings, store: Store) -> bytes:
+    """Return a key that was offered, or what stands in a file."""
+    if _FINGERPRINT.fullmatch(source) and not Path(source).exists():
+        offered = store.known_key(source)
+        say(f"{offered.certificate.fingerprint} {how(offered)}. {COMPARE}")
+        return offered.certificate.blob
+    return read(Path(source), settings.openpgp.max_key * 2)

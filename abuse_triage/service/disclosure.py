@@ -39,10 +39,11 @@ class Disclosure:
         self._reader = Reader(settings)
         self._opener: Opener | None = None
 
-    def read(self, message_id: str) -> Disclosed:
+    def read(self, message_id: str, action: str = "decrypted and shown") -> Disclosed:
         """Return what a message says; that something encrypted was opened is journaled before it is shown.
 
-        Raises `NotFoundError`, and the `TemporaryError`s of reader and GnuPG.
+        `action` is what the journal says was done. Raises `NotFoundError`, and the `TemporaryError`s of reader and
+        GnuPG.
         """
         found, raw = self._store.message(message_id)
         arrival = Arrival(
@@ -55,7 +56,7 @@ class Disclosure:
             opened = self._opener.open(reading, arrival, lambda texts: self._reader.read_opened(raw, texts))
         if opened.reading is None:
             return Disclosed(reading=reading, protection=opened.protection)
-        entry = JournalEntry(at=datetime.now(UTC), actor=self._actor, action="decrypted and shown", detail=found.id)
+        entry = JournalEntry(at=datetime.now(UTC), actor=self._actor, action=action, detail=found.id)
         self._store.note(found.id, entry)
         return Disclosed(reading=opened.reading, protection=opened.protection)
 

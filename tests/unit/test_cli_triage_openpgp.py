@@ -1,14 +1,13 @@
 """`triage` of messages with OpenPGP, made by a stock gpg: opened, checked, explained, and kept nowhere."""
 
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from csirt import PHISHING, Csirt, install
-from openpgp_shapes import encrypted, mail, multipart, signed, text
+from csirt import PHISHING, Csirt
+from keyed import RITA, keyed, sealed, written
+from openpgp_shapes import multipart, signed, text
 from pgp import Forge
 
 from abuse_triage.cli import protection
@@ -16,7 +15,6 @@ from abuse_triage.model.openpgp import KeyOrigin, KnownKey, Protection, Signatur
 from abuse_triage.openpgp import command
 from abuse_triage.openpgp.certificates import inspect
 
-RITA = "rita@example.pt"
 INSIDE = (
     "Content-Type: text/plain; charset=utf-8\n\n"
     "A phishing page stands at hxxps://login.banco-exemplo[.]pt/entrar on 198.51.100.7.\n"
@@ -33,31 +31,8 @@ def forge() -> Iterator[Forge]:
 @pytest.fixture
 def csirt(tmp_path: Path, forge: Forge) -> Iterator[Csirt]:
     """An installation whose team has a key, and no store."""
-    made = install(tmp_path / "etc")
-    secret = made.folder / "team.key"
-    secret.touch(0o600)
-    secret.write_bytes(forge.secret(forge.team))
-    with tempfile.TemporaryDirectory(prefix="at-", dir="/dev/shm") as runtime:
-        text = made.path.read_text("utf-8").replace('secret_key = ""', 'secret_key = "team.key"')
-        made.path.write_text(text.replace('runtime = ""', f'runtime = "{runtime}"'), "utf-8")
+    with keyed(tmp_path, forge) as made:
         yield made
-        assert [] == list(Path(runtime).iterdir()), "no key ring outlives its command"
-
-
-def written(body: str) -> bytes:
-    """Return a mail that Rita writes now."""
-    now = datetime.now(UTC)
-    head = (
-        f"Return-Path: <{RITA}>\nFrom: Rita Sousa <{RITA}>\nTo: abuse@example.pt\nSubject: ...\n"
-        f"Date: {format_datetime(now)}\nMessage-ID: <{now.timestamp()}@example.pt>\nMIME-Version: 1.0\n"
-    )
-    return mail(body, head=head)
-
-
-def sealed(forge: Forge, *to: str, signer: str = "", inside: str = INSIDE) -> bytes:
-    """Return a report of Rita, encrypted as a whole."""
-    ciphertext = forge.encrypted(inside.replace("\n", "\r\n").encode(), *to, signer=signer)
-    return written(encrypted(ciphertext.decode()))
 
 
 def know(csirt: Csirt, forge: Forge, fingerprint: str, origin: KeyOrigin = KeyOrigin.OPERATOR) -> None:
@@ -73,7 +48,7 @@ def know(csirt: Csirt, forge: Forge, fingerprint: str, origin: KeyOrigin = KeyOr
 
 def test_an_encrypted_report_is_explained_by_its_plaintext(csirt: Csirt, forge: Forge) -> None:
     """Without a store the signer is unknown; category, indicators and facts come from inside; no store is made."""
-    raw = sealed(forge, forge.team, signer=forge.partner)
+    raw = sealed(forge, INSIDE, forge.team, signer=forge.partner)
 
     shown = csirt.run("triage", "-", stdin=raw).stdout
 
@@ -89,7 +64,7 @@ def test_an_encrypted_report_is_explained_by_its_plaintext(csirt: Csirt, forge: 
 def test_a_verified_report_names_its_signer(csirt: Csirt, forge: Forge) -> None:
     """Keys of the store count; that the message itself is stored makes it no replay, and is said."""
     know(csirt, forge, forge.partner)
-    raw = sealed(forge, forge.team, signer=forge.partner)
+    raw = sealed(forge, INSIDE, forge.team, signer=forge.partner)
 
     shown = csirt.run("triage", "-", stdin=raw).stdout
     found = csirt.json("triage", "-", stdin=raw)
@@ -105,7 +80,7 @@ def test_a_verified_report_names_its_signer(csirt: Csirt, forge: Forge) -> None:
 
 def test_what_cannot_be_opened_says_why_and_what_to_do(csirt: Csirt, forge: Forge) -> None:
     """A message to another key is decided on from outside, with the advice of docs/openpgp.md."""
-    raw = sealed(forge, forge.stranger)
+    raw = sealed(forge, INSIDE, forge.stranger)
 
     shown = csirt.run("triage", "-", stdin=raw).stdout
 
@@ -135,7 +110,7 @@ def test_a_key_that_nobody_vouches_for_proves_nobody(csirt: Csirt, forge: Forge,
 def test_what_the_store_has_already_is_said(csirt: Csirt, forge: Forge) -> None:
     """A message that is stored is explained as the first of its kind, with a word that a second one is a replay."""
     know(csirt, forge, forge.partner)
-    raw = sealed(forge, forge.team, signer=forge.partner)
+    raw = sealed(forge, INSIDE, forge.team, signer=forge.partner)
     csirt.take(raw)
     csirt.work(opening=True)
 
@@ -149,7 +124,7 @@ def test_what_the_store_has_already_is_said(csirt: Csirt, forge: Forge) -> None:
 def test_an_attached_key_and_another_subject_are_shown(csirt: Csirt, forge: Forge) -> None:
     """A protected subject is the subject; the one outside is named, and so are keys that came in clear."""
     inside = 'Content-Type: text/plain; charset=utf-8; hp="cipher"\nSubject: Phishing do banco\n\nphishing\n'
-    shown = csirt.run("triage", "-", stdin=sealed(forge, forge.team, inside=inside)).stdout
+    shown = csirt.run("triage", "-", stdin=sealed(forge, inside, forge.team)).stdout
 
     assert "subject   Phishing do banco" in shown
     assert "outside    subject ..." in shown
@@ -167,7 +142,7 @@ def test_a_key_that_cannot_be_unlocked_is_an_error(csirt: Csirt, forge: Forge) -
     """Exit code 78, as everywhere; a message without OpenPGP asks for no key."""
     (csirt.folder / "team.key").write_bytes(b"nonsense")
 
-    result = csirt.run("triage", "-", stdin=sealed(forge, forge.team), code=78)
+    result = csirt.run("triage", "-", stdin=sealed(forge, INSIDE, forge.team), code=78)
 
     assert "openpgp.secret_key: " in result.stderr
     found = csirt.json("triage", "-", stdin=PHISHING)
@@ -176,7 +151,7 @@ def test_a_key_that_cannot_be_unlocked_is_an_error(csirt: Csirt, forge: Forge) -
 
 def test_without_gnupg_there_is_a_warning(csirt: Csirt, forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message is explained from outside, and it is said that the daemon would know more."""
-    raw = sealed(forge, forge.team)
+    raw = sealed(forge, INSIDE, forge.team)
     monkeypatch.setitem(command.ENVIRONMENT, "PATH", "/nonexistent")
 
     result = csirt.run("triage", "-", stdin=raw)
