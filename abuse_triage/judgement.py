@@ -43,6 +43,7 @@ def judge(
     facts, scopes = _facts(inside, known)
     verdict = _verdict(inside, facts, known, promoted=promoted or sealed)
     if sealed:
+        known = replace(known, protection=_as_a_stranger_sees(opened.protection))
         outside = _verdict(reading, _facts(reading, known)[0], known, promoted=promoted)
         verdict = outside if outside.parked else replace(verdict, acknowledge=outside.acknowledge)
     if promoted:
