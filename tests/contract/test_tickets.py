@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from contract.engines import Engine
-from contract.values import DRAFT, NOON, entry, open_ticket
+from contract.values import DRAFT, NOON, arrival, claim_one, entry, open_ticket, opens, parks
 
 from abuse_triage.errors import InputError, NotFoundError
 from abuse_triage.model.decision import Priority, TicketKind
@@ -101,3 +101,33 @@ def test_opened_tickets_are_counted_by_category(store: Store) -> None:
         open_ticket(store, f"n{n}", opens=replace(DRAFT, category=category))
     assert store.opened_since(NOON) == [("fraud", 2), ("malware", 1), ("spam", 1)]
     assert store.opened_since(NOON + timedelta(days=1)) == []
+
+
+def test_a_line_is_added_to_the_journal_of_a_messages_ticket(store: Store) -> None:
+    """What a person does with a message stands behind what happened before, by any beginning of its id."""
+    open_ticket(store, "message-1")
+    store.note("message-1", entry("decrypted and shown", "message-1", minutes=5))
+    store.note("mess", entry("shown again", minutes=6))
+    journal = store.ticket("1").journal
+    assert [line.action for line in journal] == ["opened", "decrypted and shown", "shown again"]
+    assert journal[1] == entry("decrypted and shown", "message-1", minutes=5)
+
+
+def test_a_line_about_a_message_without_ticket_is_in_no_tickets_journal(store: Store) -> None:
+    """It is kept with the message; neither another ticket nor the one that comes of it later tells of it."""
+    open_ticket(store, "m1")
+    store.accept([arrival("m2")])
+    store.finish([parks(claim_one(store))])
+    store.note("m2", entry("decrypted and shown", "m2"))
+    store.promote("m2", "rui", NOON)
+    store.finish([opens(claim_one(store))])
+    assert [line.action for line in store.ticket("1").journal] == ["opened"]
+    assert [line.action for line in store.ticket("2").journal] == ["message promoted", "opened"]
+
+
+def test_a_line_about_no_message_is_refused(store: Store) -> None:
+    """Nothing is written for an id that is nobody's."""
+    open_ticket(store, "m1")
+    with pytest.raises(NotFoundError):
+        store.note("m2", entry("decrypted and shown"))
+    assert [line.action for line in store.ticket("1").journal] == ["opened"]
