@@ -48,6 +48,7 @@ _MULTIPART_ENCODINGS = frozenset(["", "7bit", "8bit", "binary"])
 _ENCODINGS = {one.value: one for one in (Encoding.BASE64, Encoding.QUOTED_PRINTABLE)}
 _NAMES = (".asc", ".gpg", ".pgp")
 _ARMOUR = b"-----BEGIN PGP "
+_ARMOURED = b"-----BEGIN PGP MESSAGE-----"
 _ARMOUR_IN_BASE64 = b"LS0tLS1CRUdJTiBQR1Ag"
 _HEAD = 400
 """Bytes of an attachment in which armour has to begin."""
@@ -115,7 +116,8 @@ def canonical(data: bytes) -> bytes:
 def content(raw: bytes, layer: Layer) -> bytes:
     """Return what gpg is given of a layer: the ciphertext, the signed block, or the signed part in canonical form.
 
-    Of text around an armoured block nothing is left; no-break spaces in armour are spaces.
+    Of text around an armoured block nothing is left, but of two messages at the root none is dropped, so
+    that they are refused; no-break spaces in armour are spaces.
     """
     data = cut(raw, layer.body)
     if layer.form is Form.MIME_SIGNED:
@@ -124,6 +126,8 @@ def content(raw: bytes, layer: Layer) -> bytes:
         return data
     if layer.repaired == HTML:
         return in_html(data)
+    if layer.form in ROOT_ENCRYPTED and data.count(_ARMOURED) > 1:
+        return data
     return trimmed(data).replace(_NO_BREAK_SPACE, b" ") if _ARMOUR in data else data
 
 

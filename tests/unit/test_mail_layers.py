@@ -289,6 +289,14 @@ def test_lines_are_counted_as_far_as_they_are_parsed(monkeypatch: pytest.MonkeyP
     assert cut_off.body.end < expected[0].body.end
 
 
+def test_of_two_ciphertexts_at_the_root_none_is_dropped() -> None:
+    """What opens them sees both, and refuses them; text around a single one is nobody's."""
+    both = mail(encrypted(ARMOUR + ARMOUR))
+    assert 2 == content(both, only(both)).count(b"-----BEGIN PGP MESSAGE-----")
+    one = mail(encrypted("x\n" + ARMOUR + "y\n"))
+    assert BLOCK.split() == content(one, only(one)).split()
+
+
 def test_canonical_form_has_only_crlf() -> None:
     """RFC 3156 section 5; a bare carriage return is no line end of mail."""
     assert b"a\r\nb\r\nc\rd" == canonical(b"a\nb\r\nc\rd")
