@@ -170,6 +170,7 @@ class Protection:
             self.form is not None
             and self.form is not Form.DEEPER
             and self.encrypted is not Encrypted.FAILED
+            and not self._wraps
             and self.signature is Signature.GOOD
             and self.source is Source.PINNED
             and self.from_match
@@ -177,6 +178,11 @@ class Protection:
             and self.fresh
             and not self.replayed
         )
+
+    @property
+    def _wraps(self) -> bool:
+        """Whether a signature is around something encrypted: who made it may have stolen that, and not know it."""
+        return self.form is Form.MIME_SIGNED and self.encrypted is not Encrypted.NO
 
     @property
     def sealed(self) -> bool:
@@ -192,7 +198,7 @@ class Protection:
         found = said[self.encrypted]
         if self.encrypted is Encrypted.FAILED and self.reason:
             found[0] += f": {self.reason}"
-        if self.form is Form.DEEPER and self.encrypted is Encrypted.YES:
+        if (self.form is Form.DEEPER or self._wraps) and self.encrypted is Encrypted.YES:
             found[0] += " in part"
         if self.verified:
             return ", ".join([*found, "signed and verified"])
@@ -201,6 +207,7 @@ class Protection:
                 doubt
                 for holds, doubt in (
                     (self.encrypted is Encrypted.FAILED, "not all of it was read"),
+                    (self._wraps and self.encrypted is Encrypted.YES, "the signature is around what was encrypted"),
                     (self.source is not Source.PINNED, f"key not pinned{f' ({self.source})' if self.source else ''}"),
                     (not self.from_match, "signer is not From"),
                     (self.headers is Headers.MISMATCH, "headers differ"),
@@ -210,10 +217,11 @@ class Protection:
                 if holds
             ]
             return ", ".join([*found, f"signed, not verified: {'; '.join(doubts)}"])
+        again = ["seen before in another message"] if self.replayed else []
         if self.signature is not Signature.NONE:
             why = f" ({self.reason})" if self.signature is Signature.ERROR and self.reason else ""
-            return ", ".join([*found, f"signature: {self.signature}{why}"])
-        return ", ".join([*found, "not signed"])
+            return ", ".join([*found, f"signature: {self.signature}{why}", *again])
+        return ", ".join([*found, "not signed", *again])
 
 
 UNPROTECTED = Protection()

@@ -4,11 +4,13 @@ gpg is given exactly the certificates that may matter for one message: those of 
 signature names, and the team's own. Whose signature counts as whose is decided here, by what the operator vouches for.
 """
 
+import hmac
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Self, TypeVar
 
 from abuse_triage.errors import InputError, TemporaryError, TriageError
@@ -35,7 +37,7 @@ from abuse_triage.openpgp.home import Home
 from abuse_triage.openpgp.rings import Ring, Rings
 from abuse_triage.openpgp.runtime import runtime_folder
 from abuse_triage.openpgp.verdict import UNSIGNED, Check
-from abuse_triage.service.keyring import team_home
+from abuse_triage.service.keyring import secret_keys, team_home
 from abuse_triage.store.keys import KeyLookup
 
 Reread = Callable[[Sequence[bytes | None]], Reading]
@@ -58,7 +60,8 @@ class _Plain:
     encrypted: Encrypted = Encrypted.NO
     reason: Failure | None = None
     check: Check = UNSIGNED
-    ciphertext_id: str = ""
+    ids: tuple[str, ...] = ()
+    """What replays of them are known by, in their order."""
 
 
 class Opener:
@@ -74,6 +77,7 @@ class Opener:
         self._own = self._home.certificates() if self._has_keys else b""
         self._gpg = Gpg(self._home.folder, limits_of(settings.openpgp))
         self._rings = Rings(self._gpg)
+        self._pepper = _pepper(settings)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -103,7 +107,7 @@ class Opener:
         inside = opened or reading
         check = self._signature(root, plain, inside, arrival, attached)
         protection = self._proven(check, inside, arrival, attached)
-        signature_id = check.signature_id or plain.ciphertext_id
+        ids = [self._remembered(one) for one in dict.fromkeys((check.signature_id, *plain.ids)) if one]
         return Opened(
             protection=replace(
                 protection,
@@ -111,8 +115,8 @@ class Opener:
                 encrypted=plain.encrypted,
                 reason=plain.reason or check.reason,
                 headers=inside.protected,
-                signature_id=signature_id,
-                replayed=self._replayed(signature_id, arrival),
+                signature_id=ids[0] if ids else "",
+                replayed=any(self._replayed(one, arrival) for one in ids),
             ),
             reading=opened,
             offered=attached,
@@ -121,8 +125,9 @@ class Opener:
 
     def renewed(self, opened: Opened, arrival: Arrival) -> Opened:
         """Look again whether a signature came before, because another message may have brought it meanwhile."""
-        replayed = self._replayed(opened.protection.signature_id, arrival)
-        return replace(opened, protection=replace(opened.protection, replayed=replayed))
+        found = opened.protection
+        replayed = found.replayed or self._replayed(found.signature_id, arrival)
+        return replace(opened, protection=replace(found, replayed=replayed))
 
     def _plain(self, reading: Reading, arrival: Arrival, attached: Sequence[Certificate]) -> _Plain:
         """Decrypt what is encrypted, within one time limit and one size for all of it."""
@@ -149,7 +154,7 @@ class Opener:
             reason=next((one.failure for one in found if one.failure), None),
             # A signature counts at the root only: in what lies deeper it is somebody else's, or anybody's.
             check=found[0].check if reading.layers[0].form in layers.ROOT_ENCRYPTED else UNSIGNED,
-            ciphertext_id=found[0].ciphertext_id,
+            ids=tuple(one.signature_id for one in found),
         )
 
     def _decrypted(
@@ -252,6 +257,10 @@ class Opener:
     def _replayed(self, signature_id: str, arrival: Arrival) -> bool:
         return signature_id != "" and self._store.seen_signature(signature_id, arrival.id)
 
+    def _remembered(self, signature_id: str) -> str:
+        """Return an id as it is stored: the text of an encrypted message can be guessed, and must not be confirmed."""
+        return hmac.digest(self._pepper, signature_id.encode(), "sha256").hex()
+
     def _attached(self, reading: Reading, arrival: Arrival) -> tuple[Certificate, ...]:
         """Return the certificates that came with a message in clear; what is none is left where it is."""
         found = []
@@ -271,6 +280,12 @@ class Opener:
         addresses = {arrival.envelope.sender.lower(), reading.sender.email} - {""}
         keys = {address: usable_key(self._store, address, arrival.received_at) for address in addresses}
         return {address: key.certificate.fingerprint for address, key in keys.items() if key is not None}
+
+
+def _pepper(settings: Settings) -> bytes:
+    """Return what only those know who can open the messages anyway; another one after `key import-secret`."""
+    secret, passphrase = secret_keys(settings) or (b"", "")
+    return sha256(passphrase.encode() + b"\0" + secret).digest()
 
 
 def _broken() -> OpeningError:

@@ -35,6 +35,7 @@ LACKING: list[dict[str, Any]] = [
     {"form": None},
     {"form": Form.DEEPER},
     {"encrypted": Encrypted.FAILED},
+    {"encrypted": Encrypted.YES, "form": Form.MIME_SIGNED},
     *({"signature": one} for one in Signature if one is not Signature.GOOD),
     *({"source": one} for one in Source if one is not Source.PINNED),
     {"from_match": False},
@@ -50,8 +51,15 @@ def changed(*changes: dict[str, Any]) -> Protection:
     return replace(SIGNED, **{name: value for change in changes for name, value in change.items()})
 
 
-@pytest.mark.parametrize("form", [form for form in Form if form is not Form.DEEPER])
-@pytest.mark.parametrize("encrypted", [Encrypted.NO, Encrypted.YES])
+@pytest.mark.parametrize(
+    ("form", "encrypted"),
+    [
+        (Form.MIME_SIGNED, Encrypted.NO),
+        (Form.INLINE_SIGNED, Encrypted.NO),
+        (Form.MIME_ENCRYPTED, Encrypted.YES),
+        (Form.INLINE_ENCRYPTED, Encrypted.YES),
+    ],
+)
 @pytest.mark.parametrize("headers", [Headers.NONE, Headers.MATCH])
 def test_a_good_signature_of_the_pinned_key_of_from_is_verified(
     form: Form, encrypted: Encrypted, headers: Headers
@@ -79,7 +87,11 @@ def test_whatever_else_holds_nothing_is_verified_without_all(lacking: list[dict[
     [
         ("", UNPROTECTED),
         ("signed and verified", SIGNED),
-        ("encrypted, signed and verified", changed({"encrypted": Encrypted.YES})),
+        ("encrypted, signed and verified", changed({"encrypted": Encrypted.YES, "form": Form.MIME_ENCRYPTED})),
+        (
+            "encrypted in part, signed, not verified: the signature is around what was encrypted",
+            changed({"encrypted": Encrypted.YES}),
+        ),
         ("encrypted, not signed", Protection(form=Form.INLINE_ENCRYPTED, encrypted=Encrypted.YES)),
         ("encrypted in part, not signed", Protection(form=Form.DEEPER, encrypted=Encrypted.YES)),
         ("could not be decrypted, not signed", Protection(form=Form.DEEPER, encrypted=Encrypted.FAILED)),
@@ -94,7 +106,9 @@ def test_whatever_else_holds_nothing_is_verified_without_all(lacking: list[dict[
         ("signature: bad", changed({"signature": Signature.BAD})),
         ("signature: error", changed({"signature": Signature.ERROR})),
         ("signature: error (malformed)", changed({"signature": Signature.ERROR, "reason": Failure.MALFORMED})),
-        ("encrypted, signature: mixed", changed({"signature": Signature.MIXED, "encrypted": Encrypted.YES})),
+        ("encrypted in part, signature: mixed", changed({"signature": Signature.MIXED, "encrypted": Encrypted.YES})),
+        ("signature: bad, seen before in another message", changed({"signature": Signature.BAD, "replayed": True})),
+        ("not signed, seen before in another message", changed({"signature": Signature.NONE, "replayed": True})),
         ("signed, not verified: key not pinned (wkd)", changed({"source": Source.WKD})),
         ("signed, not verified: key not pinned", changed({"source": Source.NONE})),
         ("signed, not verified: signer is not From", changed({"from_match": False})),
