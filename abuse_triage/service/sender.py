@@ -186,7 +186,7 @@ class _Sender:
                 message_id=mail.message_id,
                 bounces_to="" if _once(mail) else self._bounces_to,
                 recipient=mail.recipient,
-                content=self._sealer.seal(mail, held.content),
+                content=self._sealed(held),
             )
             self._route.offer(letter)
             if not self._mark_sending(mail):
@@ -196,8 +196,8 @@ class _Sender:
             failpoint("sender.after-data")
         except RouteDownError:
             raise
-        except SealingError as error:
-            self._put_off(mail, NotNowError(f"{error}; {error.advice}"))
+        except SealingError as error:  # the fault is ours, however long it lasts: no mail is given up for it
+            self._try_later(mail, NotNowError(f"{error}; {error.advice}"))
         except NotNowError as error:
             self._put_off(mail, error)
         except RefusedError as error:
@@ -210,6 +210,16 @@ class _Sender:
         else:
             self._record(lambda: self._store.sent(mail.id, self._now(), answer))
             _log("mail-sent", mail)
+
+    def _sealed(self, held: MailToSend) -> bytes:
+        """Sign and encrypt a mail; handlers get theirs unsigned where that fails, or nobody would tell them so."""
+        try:
+            return self._sealer.seal(held.mail, held.content)
+        except SealingError as error:
+            if _once(held.mail):
+                raise
+            log.warning("mail-unsigned", mail=held.mail.id, message_id=held.mail.message_id, error=str(error))
+            return held.content
 
     def _mark_sending(self, mail: StoredMail) -> bool:
         """Commit "sending"; otherwise the offer is withdrawn."""
@@ -225,7 +235,10 @@ class _Sender:
         # A mail that waited for its budget lives as long as any other from the moment at which it might leave.
         if self._now() - (mail.paid_at or mail.created_at) >= self._outbox.lifetime:
             self._give_up(mail, error)
-            return
+        else:
+            self._try_later(mail, error)
+
+    def _try_later(self, mail: StoredMail, error: DeliveryError) -> None:
         pause = next_try(mail.tries + 1, self._outbox.retry_first, self._outbox.retry_cap, self._chance())
         self._record(lambda: self._store.put_off(mail.id, self._now() + pause, str(error)))
         _log("mail-put-off", mail, error)
