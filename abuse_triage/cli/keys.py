@@ -9,7 +9,8 @@ import structlog
 
 from abuse_triage.cli.attachedkey import key_in_message
 from abuse_triage.cli.context import State, common, json_option, operator, pass_state
-from abuse_triage.cli.keysheet import COMPARE, described, end_of, how, plain, refuse_unusable
+from abuse_triage.cli.keyfetch import fetch
+from abuse_triage.cli.keysheet import ADDRESS, COMPARE, described, end_of, how, plain, refuse_unusable
 from abuse_triage.cli.output import document, fields, moment, say, table
 from abuse_triage.cli.ownkey import generate, import_secret, logged_settings, publish, read
 from abuse_triage.model.openpgp import KeyOrigin, KnownKey
@@ -20,7 +21,6 @@ from abuse_triage.store.interface import Store
 log = structlog.get_logger()
 
 _OFFERED = (KeyOrigin.ATTACHED, KeyOrigin.WKD)
-_ADDRESS = re.compile(r"[a-z0-9._+=/-]{1,64}@[a-z0-9.-]{1,253}")
 _FINGERPRINT = re.compile(r"[0-9A-Fa-f]{16,40}")
 
 
@@ -29,8 +29,8 @@ def key() -> None:
     """Keep OpenPGP keys: the team's own and those of partners."""
 
 
-for own in (generate, import_secret, publish):
-    key.add_command(own)
+for command in (generate, import_secret, publish, fetch):
+    key.add_command(command)
 
 
 @key.command()
@@ -52,7 +52,7 @@ def add(state: State, source: str | None, message_id: str | None, addresses: tup
         raise click.UsageError("Name a FILE or a FINGERPRINT, or a message with --message ID.")
     owners = tuple(dict.fromkeys(address.lower() for address in addresses))
     for address in owners:
-        if not _ADDRESS.fullmatch(address):
+        if not ADDRESS.fullmatch(address):
             raise click.BadParameter(f"{address!r} is no e-mail address", param_hint="--address")
     now = datetime.now(UTC)
     logged_settings(state)

@@ -1,5 +1,6 @@
 """What is shown of somebody else's OpenPGP key, and which keys are of no use."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -8,6 +9,8 @@ from abuse_triage.errors import InputError
 from abuse_triage.model.openpgp import Certificate, KeyOrigin, KnownKey
 from abuse_triage.model.settings import Settings
 
+ADDRESS = re.compile(r"[a-z0-9._+=/-]{1,64}@[a-z0-9.-]{1,253}")
+"""An address in lower case that a key may belong to."""
 COMPARE = "Compare it by telephone or on paper with its owner: nothing that came by mail proves it."
 _HOW = {
     KeyOrigin.OPERATOR: "added by",

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from urllib.parse import quote
 
 _ALPHABET = "ybndrfg8ejkmcpqxot1uwisza345h769"
 """z-base-32 (RFC 6189 section 5.1.6)."""
@@ -12,6 +13,18 @@ def name(address: str) -> str:
     local, _ = _split(address)
     digest = int.from_bytes(hashlib.sha1(local.encode(), usedforsecurity=False).digest(), "big")
     return "".join(_ALPHABET[digest >> shift & 31] for shift in range(155, -1, -5))
+
+
+def places(address: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Return where the key of an address is looked for: host and path of the methods "advanced" and "direct".
+
+    The second counts only where the host of the first does not exist (section 3.1). The local part goes along as it is
+    written, for servers that tell letters apart.
+    """
+    _, domain = _split(address)
+    query = f"hu/{name(address)}?l={quote(address.rpartition('@')[0], safe='')}"
+    folder = "/.well-known/openpgpkey"
+    return (f"openpgpkey.{domain}", f"{folder}/{domain}/{query}"), (domain, f"{folder}/{query}")
 
 
 def tree(certificates: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:

@@ -14,6 +14,7 @@ from abuse_triage.cli import protection
 from abuse_triage.model.openpgp import KeyOrigin, KnownKey, Protection, Signature, Source
 from abuse_triage.openpgp import command
 from abuse_triage.openpgp.certificates import inspect
+from abuse_triage.service.opening import Opener, OpeningError
 
 INSIDE = (
     "Content-Type: text/plain; charset=utf-8\n\n"
@@ -165,3 +166,17 @@ def test_every_word_about_a_signature_has_its_advice() -> None:
     """Whatever is less than a verified signature says what to do, except where there is no signature."""
     quiet = [one for one in Signature if not protection.advice(Protection(signature=one, source=Source.WKD))]
     assert [Signature.NONE, Signature.ERROR] == quiet
+
+
+def test_where_gnupg_stops_working_there_is_a_warning(
+    csirt: Csirt, forge: Forge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the daemon would try again later is explained from outside now."""
+
+    def fails(*_: object) -> None:
+        raise OpeningError("gpg does not work")
+
+    monkeypatch.setattr(Opener, "open", fails)
+    result = csirt.run("triage", "-", stdin=sealed(forge, INSIDE, forge.team))
+    assert "warning: gpg does not work. OpenPGP in - is not looked at" in result.stderr
+    assert "not looked at: gpg does not work" in result.stdout
