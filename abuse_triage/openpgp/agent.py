@@ -48,6 +48,7 @@ class Agent:
             TemporaryError: if it cannot be started.
         """
         require()
+        self._closed = False
         self._home = home
         self.socket = _socket_of(home)
         stretching = ("--s2k-count", str(stretch)) if stretch else ()
@@ -72,7 +73,7 @@ class Agent:
     @property
     def alive(self) -> bool:
         """Whether it still runs."""
-        return not select.select([self._process], [], [], 0)[0]
+        return not self._closed and not select.select([self._process], [], [], 0)[0]
 
     def ask(self, command: str, answers: Mapping[str, bytes] | None = None) -> bytes:
         """Send one command of the Assuan protocol and return its data (Assuan manual, "Client requests").
@@ -110,7 +111,10 @@ class Agent:
                         return data
 
     def close(self) -> None:
-        """End it."""
+        """End it; twice is fine, for whoever could not start another in its place."""
+        if self._closed:
+            return
+        self._closed = True
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._process, signal.SIGTERM)
             if not select.select([self._process], [], [], _END_SECONDS)[0]:
