@@ -104,17 +104,22 @@ class Home:
         self._unlock(dict.fromkeys(self._unlocking, passphrase))
 
     def problems(self, fingerprint: str) -> list[str]:
-        """Try to sign with a key, and to open what is encrypted to it; returns in words what does not work."""
+        """Try to sign with a key, and to open what is encrypted to it; returns in words what does not work.
+
+        That it has expired is not among it: what is encrypted to it opens all the same, and mail has to be accepted.
+        """
         key = next((key for key in self.keys if key.fingerprint == fingerprint), None)
         if key is None:
             return [f"the secret key of {fingerprint} is not in it"]
         now = datetime.now(UTC)
-        if not key.primary.valid(now):
-            return [f"{fingerprint} is revoked" if key.primary.revoked else f"{fingerprint} has expired"]
+        if key.primary.revoked:
+            return [f"{fingerprint} is revoked"]
+        lapsed = {use for use in "es" if not key.parts_for(use, now) and key.secret_for(use)}
         found = []
         test = secrets.token_bytes(32)
         try:
-            run(self.folder, "--local-user", fingerprint, "--detach-sign", given=test)
+            if "s" not in lapsed:
+                run(self.folder, "--local-user", fingerprint, "--detach-sign", given=test)
         except CommandError:
             found.append(f"{fingerprint} cannot sign here: the secret part of a valid signing key is missing")
         try:
@@ -122,7 +127,7 @@ class Home:
             opened = run(self.folder, "--decrypt", given=run(self.folder, *to, given=test))
         except CommandError:
             opened = b""
-        if opened != test:
+        if opened != test and "e" not in lapsed:
             found.append(f"{fingerprint} cannot decrypt here: the secret part of a valid encryption key is missing")
         return found
 

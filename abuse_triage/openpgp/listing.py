@@ -77,6 +77,10 @@ class Key:
             return []
         return [part for part in self.parts if use in part.uses and part.valid(now)]
 
+    def secret_for(self, use: str) -> bool:
+        """Whether the secret of a part for a use is here, be the part expired or not."""
+        return any(use in part.uses and part.secret and not part.revoked for part in self.parts)
+
     def expires(self, now: datetime) -> datetime | None:
         """Return when it can no longer be used as it can now: its end, or that of its last encryption subkey."""
         ends = [self.primary.expires]

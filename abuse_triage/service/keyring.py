@@ -2,13 +2,13 @@
 
 import os
 import stat
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from abuse_triage.errors import ConfigError, InputError, TriageError
 from abuse_triage.model.settings import Settings
-from abuse_triage.openpgp import teamkey
+from abuse_triage.openpgp import listing, teamkey
 from abuse_triage.openpgp.home import Home
 from abuse_triage.openpgp.runtime import in_memory, runtime_folder
 from abuse_triage.store.keys import Keys
@@ -117,7 +117,21 @@ def notes(settings: Settings) -> list[str]:
         runtime = runtime_folder(settings.openpgp.runtime)
         if not in_memory(runtime):
             found.append(f"openpgp.runtime: {runtime} is on a disk: secret keys in use are written to it")
-    return found
+    return found + _lapsed(settings, datetime.now(UTC))
+
+
+def _lapsed(settings: Settings, now: datetime) -> list[str]:
+    """Say what the advertised key cannot do any more, because it or a subkey has expired."""
+    own = _own_key(settings)
+    if own is None:
+        return []
+    effects = (
+        ("s", "answers to reporters wait, because they cannot be signed"),
+        ("e", "nobody can encrypt to it, and what comes all the same is opened"),
+    )
+    lost = [effect for use, effect in effects if not own.parts_for(use, now)]
+    extend = "Extend it with gpg, bring it in with `key import-secret`, then `key publish`."
+    return [f"the team's own key {own.fingerprint} has expired: {'; '.join(lost)}. {extend}"] if lost else []
 
 
 def expiring(settings: Settings, store: Keys, now: datetime) -> list[str]:
@@ -140,6 +154,12 @@ def expiring(settings: Settings, store: Keys, now: datetime) -> list[str]:
 
 def _own_end(settings: Settings, now: datetime) -> datetime | None:
     """Return when the advertised key expires, None for never, or where there is none to look at."""
+    own = _own_key(settings)
+    return own.expires(now) if own else None
+
+
+def _own_key(settings: Settings) -> listing.Key | None:
+    """Return the advertised key as its file describes it, None where there is none to look at."""
     file, advertised = settings.openpgp.secret_key, settings.team.openpgp_fingerprint
     if file is None or not advertised:
         return None
@@ -147,7 +167,7 @@ def _own_end(settings: Settings, now: datetime) -> datetime | None:
         keys = teamkey.described(_content("openpgp.secret_key", file, teamkey.LARGEST, private=True))
     except ConfigError:  # check-config says so
         return None
-    return next((key.expires(now) for key in keys if key.fingerprint == advertised), None)
+    return next((key for key in keys if key.fingerprint == advertised), None)
 
 
 def _when(end: datetime, settings: Settings, now: datetime) -> str:

@@ -163,6 +163,16 @@ def test_a_fingerprint_without_secret_key_is_said() -> None:
     assert "encrypted reports cannot be opened" in note
 
 
+def test_a_key_that_has_expired_is_said_and_stops_nothing(settings: Settings, forge: Forge) -> None:
+    """A daemon that would not start again would accept no mail."""
+    assert settings.openpgp.secret_key is not None
+    settings.openpgp.secret_key.write_bytes(forge.secret(forge.expired))
+    expired = changed(advertising(settings, forge.expired), passphrase=None)
+    assert [] == keyring.problems(expired)
+    (note,) = keyring.notes(expired)
+    assert f"{forge.expired} has expired: answers to reporters wait" in note
+
+
 def test_a_secret_key_that_nobody_is_told_of_is_said(settings: Settings) -> None:
     """The key works, and nothing is signed."""
     silent = advertising(settings, "")
