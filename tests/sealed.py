@@ -85,12 +85,12 @@ class Csirt:
         command = (sys.executable, "-m", "abuse_triage", "--config", self.daemon.folder / "config.toml", *words)
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
-    def know(self, fingerprint: str, address: str) -> None:
-        """Have the operator vouch for a key."""
+    def know(self, fingerprint: str, address: str, certificate: bytes = b"") -> None:
+        """Have the operator vouch for a key, by another certificate than that of the forge where one is given."""
         now = datetime.now(UTC)
         self.daemon.store().add_key(
             KnownKey(
-                certificate=inspect(self.forge.public(fingerprint), limit=64_000, now=now),
+                certificate=inspect(certificate or self.forge.public(fingerprint), limit=64_000, now=now),
                 origin=KeyOrigin.OPERATOR,
                 addresses=(address,),
                 added_at=now,

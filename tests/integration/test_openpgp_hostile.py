@@ -22,6 +22,7 @@ PLAIN = entity(TEXT)
 INSIDE = "198.51.100.7"
 """An address that stands in the plaintext only."""
 LIMITS = 'cpu = "2s"\nmax_output = "1 MB"'
+MEMORY_KB = 500_000
 SECONDS = 20
 """In which a ticket is there: several times the limits of one message, for machines that are busy."""
 
@@ -42,8 +43,9 @@ def goes_on(csirt: Csirt) -> Iterator[None]:
     found = csirt.send(raw_mail(encrypted(next_one)))
     assert "encrypted, not signed" == found.ticket.protection
     log = csirt.daemon.log()
-    assert "process-died" not in log
-    assert "quarantined" not in log
+    for event in ("process-died", "role-failed", "role-crashed", "reading-failed", "quarantined"):
+        assert f'"{event}"' not in log, event
+    assert max(csirt.daemon.peaks().values()) < MEMORY_KB
 
 
 def sent(csirt: Csirt, raw: bytes, sender: str = RITA) -> TicketFile:
@@ -79,6 +81,20 @@ def nested(levels: int) -> bytes:
     for _ in range(levels):
         content = compressed(content)
     return content
+
+
+def slow() -> bytes:
+    """Write eight gigabytes that gpg has to skip before the data, compressed twice."""
+    stream = b""
+    for _ in range(2):
+        stream += flushed(b"\xff\xff" + (4_000_000_000).to_bytes(4, "big")) + flushed(bytes(1_000_000)) * 4000
+    return compressed(packet(8, b"\x01" + stream + compressed(literal())[7:]))
+
+
+def flushed(content: bytes) -> bytes:
+    """Compress a piece that can be repeated, because nothing refers to what stands before it (RFC 1951)."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return deflate.compress(content) + deflate.flush(zlib.Z_FULL_FLUSH)
 
 
 def changed(data: bytes, position: int) -> bytes:
@@ -133,6 +149,7 @@ def mangled(forge: Forge, change: Callable[[str], str]) -> bytes:
 PASSWORD = packet(3, b"\x04\x09\x03\x08saltsalt\xff")
 MORE = {
     "a bomb": ("too large", lambda f: f.encrypted(bytes(60_000_000), f.team, options=("--compress-algo", "bzip2"))),
+    "eight gigabytes to skip": ("took too long", lambda f: f.encrypted_packets(slow(), f.team)),
     "compressed forty times": ("integrity not proven", lambda f: f.encrypted_packets(nested(40), f.team)),
     "33 session keys": ("encrypted to too many keys", lambda f: flood(f, 33)),
     "5,000 session keys": ("encrypted to too many keys", lambda f: flood(f, 5000)),
@@ -388,6 +405,56 @@ def test_only_the_one_address_in_from_can_be_verified(csirt: Csirt) -> None:
     ]
 
 
+SIGNATURES = {
+    "two signers": ("signature: mixed", lambda f, part: detached(f, part, f.partner, f.stranger)),
+    "twice the same": ("signature: mixed", lambda f, part: detached(f, part, f.partner, f.partner)),
+    "five": ("signature: error (several messages in one)", lambda f, part: detached(f, part, *[f.partner] * 5)),
+    "five thousand": ("signature: error (too large)", lambda f, part: detached(f, part, f.partner) * 5000),
+    "another text": ("signature: bad", lambda f, part: detached(f, part + b"x", f.partner)),
+    "damaged": ("signature: bad", lambda f, part: changed(detached(f, part, f.partner), -1)),
+    "cut off": ("signature: error (malformed)", lambda f, part: half(detached(f, part, f.partner))),
+    "SHA-1": ("signature: error (integrity not proven)", lambda f, part: detached(f, part, f.partner, digest="SHA1")),
+    "no signature": ("signature: error (malformed)", lambda _, part: literal(part)),
+    "noise": ("signature: error (malformed)", lambda _, __: b"\xc2\x20" + bytes(32)),
+    "a stranger": ("signature: unknown-key", lambda f, part: detached(f, part, f.stranger)),
+    "revoked": ("signature: revoked-key", lambda f, part: detached(f, part, f.unrevoked)),
+}  # fmt: skip
+"""Signatures that prove nothing, and what is said of each."""
+
+
+def detached(forge: Forge, part: bytes, *signers: str, digest: str = "SHA512") -> bytes:
+    """Sign by several keys, one packet after the other."""
+    return b"".join(forge.detached(part, signer, "--digest-algo", digest, armor=False) for signer in signers)
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+@pytest.mark.parametrize("inside", [False, True], ids=["in clear", "encrypted"])
+def test_a_signature_that_proves_nothing_says_why(csirt: Csirt, name: str, inside: bool) -> None:
+    """In a mail under Rita's name, in clear or inside of an encryption."""
+    forge = csirt.forge
+    if name == "revoked":
+        csirt.know(forge.unrevoked, RITA, forge.revoked_certificate)
+    words, make = SIGNATURES[name]
+    part = entity(f"O servidor 203.0.113.81 envia spam ({name}, {inside}).\n")
+    whole = signed(part, armored(make(forge, part), "SIGNATURE"))
+    if inside:
+        whole = encrypted(forge.encrypted(whole, forge.team))
+
+    found = sent(csirt, raw_mail(whole, subject=f"{name} {inside}"))
+
+    assert (f"encrypted, {words}" if inside else words) == found.ticket.protection
+    assert not kept(found)["facts"]["openpgp.verified"]
+
+
+def test_an_old_mail_is_not_verified(csirt: Csirt) -> None:
+    """Its signature is of today, its Date of another month: one of the two is not true."""
+    raw = re.sub(rb"\r\nDate: [^\r]*", b"\r\nDate: Thu, 01 Oct 2026 10:00:00 +0100", raw_mail(by_rita(csirt, "velha")))
+
+    found = sent(csirt, raw)
+
+    assert "signed, not verified: signature not of the time of the message" == found.ticket.protection
+
+
 def test_what_was_signed_for_somebody_else_is_not_a_report_to_us(csirt: Csirt) -> None:
     """Rita wrote to Eve, who encrypts it anew for the team: the protected fields say so (RFC 9788)."""
     forge = csirt.forge
@@ -470,6 +537,7 @@ def test_no_answer_tells_whether_a_ciphertext_could_be_opened(csirt: Csirt, send
         "opened": lambda: forge.encrypted(inside, forge.team, signer=forge.partner),
         "for somebody else": lambda: forge.encrypted(inside, forge.stranger, signer=forge.partner),
         "damaged": lambda: armored(framed(forge, lambda data: changed(data, -1))),
+        "too large": lambda: forge.encrypted(bytes(2_000_000), forge.team),
     }
     tickets = {
         (form, how): sent(csirt, raw_mail(wrap(make()), subject="Denúncia", sender=sender), sender)
