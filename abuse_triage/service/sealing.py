@@ -82,7 +82,7 @@ class Sealer:
             part = pgpmime.signed_part(part, signature.armored, signature.micalg)
         try:
             ciphertext = messages.encrypt(self._gpg, part, (mail.encrypt_to,), self._rings.of(theirs))
-        except UnusableKeyError:  # gpg finds more wrong than we do, such as a subkey that has expired since
+        except UnusableKeyError:  # gpg finds more wrong than we knew
             log.warning("key-unusable", fingerprint=mail.encrypt_to)
             return self._sealed(mail, content, b"")
         return pgpmime.encrypted(content, ciphertext)
