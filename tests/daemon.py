@@ -194,9 +194,10 @@ class Daemon:
         """Return the peak resident memory of each process in kB."""
         found: dict[str, int] = {}
         for pid, name in self.processes().items():
-            status = Path(f"/proc/{pid}/status").read_text()
-            peak = int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
-            found[name] = max(peak, found.get(name, 0))
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+                peak = max((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), default=0)
+                found[name] = max(peak, found.get(name, 0))
         return found
 
     def cpu(self) -> dict[str, float]:
