@@ -24,6 +24,9 @@ _EXPECTED = {_SIGNATURE, _PUBLIC_KEY, _MARKER, _TRUST, _USER_ID, _PUBLIC_SUBKEY,
 """Packet types of a transferable public key (RFC 9580 sections 5 and 10.1)."""
 _MOST = 50
 """User ids and subkeys of one certificate: gpg's time grows with the square of them."""
+_RSA, _DSA = (16_384, 64), (4096, 512)
+_MOST_BITS = {1: _RSA, 2: _RSA, 3: _RSA, 17: _DSA}
+"""Bits of modulus and exponent, or of p and q: with more of them each signature takes seconds (section 5.5.5)."""
 _CLEAN = ("--import-options=import-export", "--import-options=self-sigs-only,import-clean", "--import")
 _NO_HOME = Path("/nonexistent")
 _LIMITS = Limits(timeout=10.0, cpu=5, memory=256_000_000, output=1_000_000)
@@ -117,11 +120,12 @@ def _check(packets: bytes, limit: int) -> None:
     if len(packets) > limit:
         raise InputError(f"a key of more than {limit} bytes is not taken", advice=_MINIMAL)
     try:
-        counts = Counter(tag for tag, _ in walk(packets))
+        found = list(walk(packets))
     except PacketError as error:
         raise InputError(
             "this is not an OpenPGP key, or it is cut off, or of more than 1000 parts", advice=_EXPORT
         ) from error
+    counts = Counter(tag for tag, _ in found)
     if counts[_SECRET_KEY] or counts[_SECRET_SUBKEY]:
         raise _secret()
     if not counts.keys() <= _EXPECTED or not counts[_PUBLIC_KEY]:
@@ -130,6 +134,21 @@ def _check(packets: bytes, limit: int) -> None:
         raise InputError(f"there are {counts[_PUBLIC_KEY]} keys in it", advice="Give each in a file of its own.")
     if counts[_USER_ID] + counts[_USER_ATTRIBUTE] > _MOST or counts[_PUBLIC_SUBKEY] > _MOST:
         raise InputError(f"a key with more than {_MOST} names or subkeys is not taken", advice=_MINIMAL)
+    if not all(_is_usual(body) for tag, body in found if tag in {_PUBLIC_KEY, _PUBLIC_SUBKEY}):
+        raise InputError("this key is of a kind that is not known here", advice=_EXPORT)
+
+
+def _is_usual(key: bytes) -> bool:
+    """Tell whether a key is of version 4, with numbers that nobody has chosen to make signatures slow to check."""
+    if len(key) < 6 or key[0] != 4:
+        return False
+    position = 6
+    for most in _MOST_BITS.get(key[5], ()):
+        bits = int.from_bytes(key[position : position + 2], "big")
+        if bits > most:
+            return False
+        position += 2 + (bits + 7) // 8
+    return True
 
 
 def _secret() -> InputError:

@@ -295,3 +295,45 @@ def test_base64_of_an_armour_is_strict() -> None:
     """Characters outside of the alphabet are not skipped."""
     good = base64.b64encode(b"\xc6\x01x")
     assert b"\xc6\x01x" == dearmored(b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n" + good + b"\n=abcd\n-----END PGP")
+
+
+def numbers(*sizes: int) -> bytes:
+    """Return odd numbers of so many bits each, as keys hold them (RFC 9580 section 3.2)."""
+    return b"".join(size.to_bytes(2, "big") + ((1 << size) - 1).to_bytes((size + 7) // 8, "big") for size in sizes)
+
+
+SLOW = "of a kind that is not known here"
+
+
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize(
+    ("expected", "head", "sizes"),
+    [
+        ("no name in this key", b"\x04\x60\0\0\0\x01", (16_384, 64)),
+        (SLOW, b"\x04\x60\0\0\0\x01", (16_392, 17)),
+        (SLOW, b"\x04\x60\0\0\0\x01", (4096, 65)),
+        (SLOW, b"\x04\x60\0\0\0\x03", (16_384, 16_384)),
+        ("no name in this key", b"\x04\x60\0\0\0\x11", (4096, 512, 4096, 4096)),
+        (SLOW, b"\x04\x60\0\0\0\x11", (4096, 4096)),
+        (SLOW, b"\x04\x60\0\0\0\x11", (16_384, 256)),
+        (SLOW, b"\x03\x60\0\0\0\x01", (2048, 17)),
+        (SLOW, b"\x06\x60\0\0\0\x1b", ()),
+    ],
+)
+def test_numbers_that_make_signatures_slow_are_refused(
+    forge: Forge, beside: bool, expected: str, head: bytes, sizes: tuple[int, ...]
+) -> None:
+    """A key of 25 kB can cost minutes otherwise, and anybody may attach one; its subkeys are looked at as well."""
+    body = head + numbers(*sizes)
+    data = forge.public(forge.stranger) + packet(14, body) if beside else packet(6, body) + packet(13, b"Eve")
+    if beside and expected != SLOW:
+        assert forge.stranger == inspected(data).fingerprint
+        return
+    with pytest.raises(InputError, match=expected):
+        inspected(data)
+
+
+def test_a_key_that_ends_in_its_header_is_refused() -> None:
+    """There is nothing to look at."""
+    with pytest.raises(InputError, match="not known here"):
+        inspected(packet(6, b"\x04"))
