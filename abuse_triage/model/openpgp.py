@@ -114,6 +114,7 @@ class Failure(StrEnum):
     PASSWORD = "encrypted with a password"  # noqa: S105 -- words, no password
     NOT_ENCRYPTED = "not encrypted at all"
     SEVERAL = "several messages in one"
+    UNREADABLE = "its text cannot be read"
     UNTRUSTED_OUTPUT = "gpg said something that makes no sense"
     ENGINE = "gpg does not work"
 
@@ -132,6 +133,8 @@ ADVICE: Mapping[Failure, str] = {
     Failure.PASSWORD: "Ask the sender to encrypt it to your key; nobody should send passwords by mail.",
     Failure.NOT_ENCRYPTED: "It only looks encrypted: look at it with `message show --raw`.",
     Failure.SEVERAL: "There is more than one OpenPGP message in the place of one; this may be an attack.",
+    Failure.UNREADABLE: "What is inside made the reader fail, or took it longer than triage.deadline; this may be an"
+    " attack. Decrypt it by hand, on a machine that holds nothing else.",
     Failure.UNTRUSTED_OUTPUT: "Nothing of it is used; please report it, without the message.",
     Failure.ENGINE: "Run `abuse-triage check-config`.",
 }

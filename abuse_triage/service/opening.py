@@ -44,6 +44,8 @@ Reread = Callable[[Sequence[bytes | None]], Reading]
 """Reads a message again with the plaintexts of its layers, None for those that were not opened."""
 
 _ENCRYPTED = layers.ROOT_ENCRYPTED | {Form.DEEPER}
+_EXHAUSTING = frozenset([Failure.TOO_LARGE, Failure.TOO_LONG])
+"""After one of these nothing more of a message is opened: ten bombs cost no more than one."""
 _Result = TypeVar("_Result")
 _SOURCES = {KeyOrigin.OPERATOR: Source.RING, KeyOrigin.WKD: Source.WKD, KeyOrigin.ATTACHED: Source.ATTACHED}
 
@@ -123,6 +125,13 @@ class Opener:
             reply_keys=self._reply_keys(reading, arrival) if plain.encrypted is not Encrypted.NO else {},
         )
 
+    def unread(self, reading: Reading, arrival: Arrival) -> Opened:
+        """Return what is known of a message whose plaintext no reader can read: as if it could not be decrypted."""
+        return Opened(
+            protection=Protection(form=reading.layers[0].form, encrypted=Encrypted.FAILED, reason=Failure.UNREADABLE),
+            reply_keys=self._reply_keys(reading, arrival),
+        )
+
     def renewed(self, opened: Opened, arrival: Arrival) -> Opened:
         """Look again whether a signature came before, because another message may have brought it meanwhile."""
         found = opened.protection
@@ -140,7 +149,8 @@ class Opener:
         for layer in reading.layers:
             text = None
             if layer.form in _ENCRYPTED:
-                result = self._decrypted(layer, reading, arrival, attached, late=time.monotonic() > give_up)
+                late = time.monotonic() > give_up or any(one.failure in _EXHAUSTING for one in found)
+                result = self._decrypted(layer, reading, arrival, attached, late=late)
                 if result.plaintext is not None and len(result.plaintext) > room:
                     result = replace(result, plaintext=None, failure=Failure.TOO_LARGE)
                 text = result.plaintext
@@ -222,6 +232,7 @@ class Opener:
         known = [*self._store.keys_of(reading.sender.email), *(self._store.keys_with(issuers) if issuers else ())]
         found = {one.fingerprint: one.blob for one in attached}
         found |= {key.certificate.fingerprint: key.certificate.blob for key in known}
+        found |= {one.fingerprint: one.blob for one in attached if one.revoked}  # by the key itself: always believed
         return self._rings.of(self._own, *found.values())
 
     def _proven(self, check: Check, reading: Reading, arrival: Arrival, attached: Sequence[Certificate]) -> Protection:

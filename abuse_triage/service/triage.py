@@ -137,7 +137,8 @@ class Decider:
     def _opened(self, claimed: Claimed, reading: Reading, pool: ThreadPoolExecutor) -> Opened | None:
         """Open a message; the reader reads one thing at a time, so that its second reading waits for its turn.
 
-        None where that failed, which is then counted against the message.
+        None where that failed, which is then counted against the message. A plaintext that cannot be read does not
+        quarantine its message in the end: that would leave it without an answer, and so tell that it could be opened.
         """
         if self._opener is None:
             return NOT_OPENED
@@ -147,6 +148,9 @@ class Decider:
                 reading, claimed.arrival, lambda texts: pool.submit(self._reader.read_opened, raw, texts).result()
             )
         except (ReadingError, OpeningError) as error:
+            if isinstance(error, ReadingError) and claimed.attempts >= self._settings.attempts:
+                log.warning("reading-failed", id=claimed.arrival.id, attempt=claimed.attempts, error=str(error))
+                return self._opener.unread(reading, claimed.arrival)
             self._failed(claimed, str(error))
             return None
 
