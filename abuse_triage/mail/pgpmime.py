@@ -26,6 +26,7 @@ _TRAILING_IN_HEADER = re.compile(rb"[ \t]+(?=\r\n)")
 _FROM = re.compile(rb"^From ", re.MULTILINE)
 _MICALG = re.compile(r"pgp-[a-z0-9]{2,20}")
 _CHUNK = 40
+_THEIRS = frozenset(["in-reply-to", "references"])
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -33,8 +34,9 @@ def payload(mail: bytes, *, encrypted: bool) -> bytes:
     """Return the part of a mail that is to be signed, or signed and encrypted in one OpenPGP message.
 
     CRLF line ends, quoted-printable, no blank at the end of a line and no line that begins with "From " (RFC 3156
-    sections 3 and 5), so that it survives every transport; only an address in UTF-8 (RFC 6532) stays 8-bit. Every field
-    of the mail stands in it (RFC 9788), and in one that is encrypted how it looks outside as well.
+    sections 3 and 5), so that it survives every transport; only an address in UTF-8 (RFC 6532) stays 8-bit. The fields
+    of the mail stand in it (RFC 9788), and in one that is encrypted how they look outside as well; but not the ids that
+    it answers, because whoever wrote to us chose them, and nobody's words are signed but ours.
 
     Args:
         mail: complete, quoted-printable, as `compose` writes it; else `ValueError`.
@@ -43,7 +45,7 @@ def payload(mail: bytes, *, encrypted: bool) -> bytes:
     whole = split(mail)
     if whole.first("content-transfer-encoding").lower() != "quoted-printable" or not whole.first("content-type"):
         raise ValueError("only a mail in quoted-printable can be signed")
-    fields = _of_message(whole)
+    fields = [field for field in _of_message(whole) if field.name not in _THEIRS]
     how = b"cipher" if encrypted else b"clear"
     kind = whole.first("content-type").encode("ascii")
     head = b'Content-Type: %s;\r\n protected-headers="v1"; hp="%s"\r\n' % (kind, how)

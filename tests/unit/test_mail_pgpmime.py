@@ -116,3 +116,13 @@ def test_an_encrypted_mail_opens_with_the_recipients_key(forge: Forge, end: byte
     assert fields(decode(mail, LIMITS)) == sorted(fields(read), key=fields(decode(mail, LIMITS)).index)
     if apart:
         assert part == content(plaintext, found.layers[0])
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_nothing_that_the_other_side_chose_is_signed(hidden: bool) -> None:
+    """The ids that we answer stand outside, where nobody takes them for our words."""
+    mail = written()
+
+    assert b"case-" in mail
+    assert b"case-" not in payload(mail, encrypted=hidden)
+    assert b"ack.abc.def@csirt.example.pt" in payload(mail, encrypted=hidden)
