@@ -67,7 +67,11 @@ def _keep(certificate: Certificate, address: str, settings: Settings, store: Sto
         if known is not None:
             store.add_key(fetched)
             if known.origin is KeyOrigin.OPERATOR:
-                say(f"You vouch for it: key remove {digits}, or key add a newer copy.")
+                say(
+                    "You vouched for it; the revoked copy has taken its place."
+                    if certificate.revoked
+                    else f"You vouch for it: key remove {digits}, or key add a newer copy."
+                )
         raise
     store.add_key(fetched)
     log.info("key-fetched", fingerprint=digits, by=operator())

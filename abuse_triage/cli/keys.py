@@ -1,6 +1,8 @@
 """`key`: the team's own OpenPGP key, and those of partners."""
 
 import re
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from abuse_triage.cli.keyfetch import fetch
 from abuse_triage.cli.keysheet import ADDRESS, COMPARE, described, end_of, how, plain, refuse_unusable
 from abuse_triage.cli.output import document, fields, moment, say, table
 from abuse_triage.cli.ownkey import generate, import_secret, logged_settings, publish, read
-from abuse_triage.model.openpgp import KeyOrigin, KnownKey
+from abuse_triage.errors import InputError, NotFoundError
+from abuse_triage.model.openpgp import Certificate, KeyOrigin, KnownKey
 from abuse_triage.model.settings import Settings
 from abuse_triage.openpgp import certificates
 from abuse_triage.store.interface import Store
@@ -37,7 +40,10 @@ for command in (generate, import_secret, publish, fetch):
 @click.argument("source", metavar="[FILE|FINGERPRINT]", required=False)
 @click.option("--message", "message_id", metavar="ID", help="Take the key that is attached to this message.")
 @click.option(
-    "--address", "addresses", multiple=True, required=True, help="An address that it belongs to; may be repeated."
+    "--address",
+    "addresses",
+    multiple=True,
+    help="An address that it belongs to; may be repeated. Not needed for another copy of a key that you vouch for.",
 )
 @click.option("--note", default="", help="Such as how you compared the fingerprint.")
 @common
@@ -46,7 +52,8 @@ def add(state: State, source: str | None, message_id: str | None, addresses: tup
     """Vouch for a partner's key: signatures by it count for these addresses, and answers are encrypted to it.
 
     It comes from a file ("-" is standard input), or is one that was offered, by its fingerprint, or is attached to a
-    message, also inside of one that is encrypted; of several in it, FINGERPRINT says which.
+    message, also inside of one that is encrypted; of several in it, FINGERPRINT says which. A newer copy takes the
+    place of the one that is there, above all one that its owner has revoked: then it counts for nothing any more.
     """
     if source is None and message_id is None:
         raise click.UsageError("Name a FILE or a FINGERPRINT, or a message with --message ID.")
@@ -64,7 +71,18 @@ def add(state: State, source: str | None, message_id: str | None, addresses: tup
             certificate = certificates.inspect(
                 _content(source or "", settings, store), limit=settings.openpgp.max_key, now=now
             )
+        earlier = _stored(store, certificate.fingerprint)
+        if earlier and certificate.revoked:
+            _revoke(store, earlier, certificate)
+            return
         refuse_unusable(certificate, settings, now)
+        if earlier and earlier.certificate.revoked:
+            raise InputError(
+                f"{certificate.fingerprint} was revoked: this is a copy from before", advice="Ask for the new key."
+            )
+        owners = owners or _vouched(earlier)
+        if not owners:
+            raise click.UsageError("Say with --address whose key it is.")
         store.add_key(
             KnownKey(
                 certificate=certificate,
@@ -152,6 +170,27 @@ def remove(state: State, fingerprint: str) -> None:
         store.remove_key(found)
         log.info("key-removed", fingerprint=found, by=operator())
     say(f"Removed: {found}")
+
+
+def _stored(store: Store, fingerprint: str) -> KnownKey | None:
+    """Return the key with a whole fingerprint, None where there is none."""
+    with suppress(NotFoundError):
+        return store.known_key(fingerprint)
+    return None
+
+
+def _vouched(known: KnownKey | None) -> tuple[str, ...]:
+    """Return the addresses that the operator has said a key belongs to."""
+    return known.addresses if known and known.origin is KeyOrigin.OPERATOR else ()
+
+
+def _revoke(store: Store, known: KnownKey, revoked: Certificate) -> None:
+    """Keep the copy that its owner revoked in place of the one that is there; all else about it stays."""
+    store.add_key(replace(known, certificate=revoked))
+    log.info("key-revoked", fingerprint=revoked.fingerprint, by=operator())
+    whose = f" It stays in the list for {', '.join(known.addresses)}." if known.addresses else ""
+    say(f"{revoked.fingerprint} was revoked by its owner: this copy takes the place of the one that was here.{whose}")
+    say('Its signatures are "revoked-key" now, and nothing is encrypted to it. Ask its owner for the new key.')
 
 
 def _content(source: str, settings: Settings, store: Store) -> bytes:

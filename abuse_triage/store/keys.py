@@ -32,7 +32,8 @@ class Keys(KeyLookup, Protocol):
     def add_key(self, key: KnownKey) -> None:
         """Keep a certificate; an earlier copy is replaced, and one that was offered becomes the operator's.
 
-        What a domain publishes changes nothing about what the operator has added.
+        What a domain publishes changes nothing about what the operator has added, but for a revocation: the key itself
+        signs that, so a revoked copy takes the place of the certificate whoever brings it, and is never taken back.
         """
 
     def remove_key(self, fingerprint: str) -> None:

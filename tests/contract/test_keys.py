@@ -88,12 +88,39 @@ def test_what_came_in_a_better_way_stays(store: Store, better: KeyOrigin) -> Non
     """No message and no domain changes what the operator has added, and no message what a domain publishes."""
     mine = known(certificate(1, ANA), ANA, origin=better)
     store.add_key(mine)
-    offer(store, "m1", certificate(1, RUI, revoked=True, key_ids=("F" * 16,), blob=b"x"))
+    offer(store, "m1", certificate(1, RUI, key_ids=("F" * 16,), blob=b"x"))
     store.add_key(known(certificate(1, RUI), RUI, origin=KeyOrigin.ATTACHED))
     if better is KeyOrigin.OPERATOR:
         store.add_key(known(certificate(1, RUI), RUI, origin=KeyOrigin.WKD))
     assert [mine] == store.known_keys()
     assert store.keys_of(RUI) == store.keys_with(["F" * 16]) == []
+
+
+@pytest.mark.parametrize("better", [KeyOrigin.OPERATOR, KeyOrigin.WKD])
+@pytest.mark.parametrize("way", ["message", KeyOrigin.ATTACHED, KeyOrigin.WKD])
+def test_a_revocation_is_believed_whoever_brings_it(store: Store, better: KeyOrigin, way: str) -> None:
+    """The copy that its owner revoked takes the place of the certificate; whose it is, addresses and note stay."""
+    mine = known(certificate(1, ANA), ANA, origin=better)
+    store.add_key(mine)
+    revoked = certificate(1, ANA, revoked=True, can_encrypt=False, blob=b"revoked")
+    stays = known(revoked, ANA, origin=better)
+    if way == "message":
+        offer(store, "m1", revoked)
+    else:
+        store.add_key(known(revoked, ANA, origin=KeyOrigin(way), note=mine.note))
+    assert [stays] == store.known_keys() == store.keys_of(ANA)
+    for copy in (certificate(1, ANA), certificate(1, RUI, revoked=True, blob=b"another")):
+        offer(store, f"again{copy.revoked}", copy)
+        assert [stays] == store.known_keys()
+
+
+@pytest.mark.parametrize("origin", KeyOrigin)
+def test_no_copy_takes_a_revocation_back(store: Store, origin: KeyOrigin) -> None:
+    """A copy from before the revocation changes addresses and origin at most."""
+    revoked = certificate(1, ANA, revoked=True, can_encrypt=False, blob=b"revoked")
+    store.add_key(known(revoked, ANA, origin=origin))
+    store.add_key(known(certificate(1, ANA), ANA, RUI))
+    assert [known(revoked, ANA, RUI)] == store.known_keys()
 
 
 def test_removed_certificate_is_gone(store: Store) -> None:
@@ -341,6 +368,8 @@ def test_no_offers_break_the_limits(engine: Engine, offers: list[list[Certificat
             strangers = store.known_keys([KeyOrigin.ATTACHED])
             assert len(strangers) <= 7
             assert max(Counter(email for key in strangers for email in key.certificate.emails).values(), default=0) <= 5
-            assert [mine] == store.known_keys([KeyOrigin.OPERATOR])
+            (operators,) = store.known_keys([KeyOrigin.OPERATOR])
+            assert mine == replace(operators, certificate=mine.certificate)
+            assert operators.certificate == mine.certificate or operators.certificate.revoked
             for found in offered[-1:]:
                 assert found.fingerprint == store.known_key(found.fingerprint).certificate.fingerprint

@@ -24,6 +24,7 @@ from sealed import (
 )
 
 from abuse_triage.model.openpgp import KeyOrigin
+from abuse_triage.store.interface import TicketFile
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +211,37 @@ def test_keys_that_come_along_are_offered_and_not_believed(csirt: Csirt) -> None
     assert "signed, not verified: key not pinned (attached)" == found.ticket.protection
     offered = csirt.daemon.store().known_keys((KeyOrigin.ATTACHED,))
     assert [forge.stranger] == [key.certificate.fingerprint for key in offered]
+
+
+def test_a_revocation_that_comes_with_a_mail_ends_the_trust_in_a_key(csirt: Csirt) -> None:
+    """Also where the mail is signed by that key: it counts from then on, and answers leave unencrypted."""
+    forge = csirt.forge
+    address = "gone@example.pt"
+    csirt.know(forge.unrevoked, address)
+
+    def send(text: str, *keys: bytes) -> TicketFile:
+        whole = EmailMessage(policy=email.policy.SMTP)
+        whole.set_content(f"{TEXT}{text}\n", cte="quoted-printable")
+        for key in keys:
+            whole.add_attachment(key, maintype="application", subtype="pgp-keys", filename="key.asc")
+        part = whole.as_bytes().rstrip(b"\r\n")
+        return csirt.send(
+            raw_mail(signed(part, forge.detached(part, forge.unrevoked)), sender=address, subject=text), address
+        )
+
+    assert "signed and verified" == send("antes").ticket.protection
+    assert "signature: revoked-key" == send("com a chave revogada", forge.revoked_certificate).ticket.protection
+
+    (kept_key,) = [
+        one
+        for one in csirt.daemon.store().known_keys((KeyOrigin.OPERATOR,))
+        if one.certificate.fingerprint == forge.unrevoked
+    ]
+    assert (True, (address,), "test") == (kept_key.certificate.revoked, kept_key.addresses, kept_key.added_by)
+    assert "signature: revoked-key" == send("depois").ticket.protection
+    ciphertext = forge.encrypted(entity(TEXT + "cifrado\n"), forge.team)
+    answered = csirt.send(raw_mail(encrypted(ciphertext), sender=address, subject="..."), address)
+    assert "multipart/signed" == email.message_from_bytes(csirt.answer(answered)).get_content_type()
 
 
 def test_what_is_strict_and_came_in_clear_is_told_of_the_key(csirt: Csirt) -> None:

@@ -279,6 +279,25 @@ def test_unfit_keys_are_not_added(keyed: Csirt, forge: Forge, tmp_path: Path, ki
     assert [] == keyed.json("key", "list")
 
 
+def test_a_revoked_copy_takes_the_place_of_the_key(csirt: Csirt, forge: Forge, tmp_path: Path) -> None:
+    """It is stored for the same addresses with a word, and the copy from before does not come back."""
+    before = file_with(tmp_path, forge.public(forge.unrevoked))
+    csirt.run("key", "add", before, "--address", "gone@example.pt", "--note", "by telephone")
+    (tmp_path / "revoked.asc").write_bytes(forge.revoked_certificate)
+
+    told = csirt.run("key", "add", str(tmp_path / "revoked.asc")).stderr
+
+    assert f"{forge.unrevoked} was revoked by its owner: this copy takes the place of the one" in told
+    assert "for gone@example.pt" in told
+    assert '"event":"key-revoked"' in told
+    (listed,) = csirt.json("key", "list")
+    assert (True, False, ["gone@example.pt"], "by telephone", "operator") == tuple(
+        listed[name] for name in ("revoked", "can_encrypt", "addresses", "note", "origin")
+    )
+    assert "this is a copy from before" in csirt.run("key", "add", before, code=65).stderr
+    assert csirt.json("key", "list")[0]["revoked"]
+
+
 def test_wrong_usage_is_told(csirt: Csirt, forge: Forge, tmp_path: Path) -> None:
     """An address is needed, and must be one; an unknown fingerprint is not found."""
     file = file_with(tmp_path, forge.public(forge.partner))

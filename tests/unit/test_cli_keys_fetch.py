@@ -128,10 +128,11 @@ def test_a_revocation_reaches_the_copy_that_is_kept(csirt: Csirt, forge: Forge, 
     csirt.run("key", "fetch", address, code=65)
     assert [True] == [one["revoked"] for one in offered(csirt)]
 
+    csirt.run("key", "remove", forge.unrevoked)
     vouch(csirt, forge.public(forge.unrevoked), KeyOrigin.OPERATOR, address)
     result = csirt.run("key", "fetch", address, code=65)
-    assert f"You vouch for it: key remove {forge.unrevoked}" in result.stderr
-    assert [False] == [one["revoked"] for one in csirt.json("key", "list")]
+    assert "You vouched for it; the revoked copy has taken its place." in result.stderr
+    assert [(True, [address])] == [(one["revoked"], one["addresses"]) for one in csirt.json("key", "list")]
 
 
 @pytest.mark.parametrize(

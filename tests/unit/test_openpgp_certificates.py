@@ -12,7 +12,7 @@ from pgp import Forge, armored, packet
 
 from abuse_triage.errors import InputError
 from abuse_triage.model.openpgp import Certificate, Failure
-from abuse_triage.openpgp import certificates, listing
+from abuse_triage.openpgp import certificates, listing, packets
 from abuse_triage.openpgp.certificates import dearmored, inspect
 from abuse_triage.openpgp.gpg import RunError
 
@@ -80,6 +80,23 @@ def test_a_revoked_key_is_described(forge: Forge) -> None:
     found = inspected(forge.revoked_certificate)
 
     assert (True, False, ("gone@example.pt",)) == (found.revoked, found.can_encrypt, found.emails)
+
+
+@pytest.mark.parametrize("whose", ["nobody", "another"])
+def test_a_revocation_that_the_key_has_not_signed_is_none(forge: Forge, whose: str) -> None:
+    """Whoever writes a revocation into the certificate of somebody else changes nothing."""
+    parts = list(packets.walk(forge.revoked_certificate))
+    revocation = next(body for tag, body in parts if tag == 2 and body[1] == 0x20)
+    if whose == "nobody":
+        owner = list(packets.walk(forge.public(forge.unrevoked)))
+        revocation = revocation[:-1] + bytes([revocation[-1] ^ 1])
+    else:
+        owner = list(packets.walk(forge.public(forge.partner)))
+    forged = [owner[0], (2, revocation), *owner[1:]]
+
+    found = inspected(b"".join(packet(tag, body) for tag, body in forged))
+
+    assert (False, True) == (found.revoked, found.can_encrypt)
 
 
 def test_a_key_that_only_signs_is_described(forge: Forge) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from abuse_triage.model.openpgp import Certificate, KeyOrigin, KnownKey
@@ -54,6 +55,14 @@ def read_key(db: Connection, row_id: int) -> KnownKey:
         added_at=time_of(added_at),
         added_by=added_by,
     )
+
+
+def revoked_by(known: KnownKey, copy: Certificate) -> KnownKey | None:
+    """Return a stored key as a copy of it leaves it that its owner has revoked; None where that is nothing new.
+
+    Whoever brings the copy, the key itself has signed the revocation: it is believed, and all else stays.
+    """
+    return replace(known, certificate=copy) if copy.revoked and not known.certificate.revoked else None
 
 
 def write_key(db: Connection, key: KnownKey) -> None:

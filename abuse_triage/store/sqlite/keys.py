@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from abuse_triage.errors import InputError, NotFoundError
 from abuse_triage.model.openpgp import KeyOrigin, KnownKey
-from abuse_triage.store.sqlite.certificates import read_key, stored_key, write_key
+from abuse_triage.store.sqlite.certificates import read_key, revoked_by, stored_key, write_key
 from abuse_triage.store.sqlite.columns import moment
 from abuse_triage.store.sqlite.connection import Connected, Connection
 from abuse_triage.store.sqlite.signatures import seen_elsewhere
@@ -52,12 +53,17 @@ class Keys(Connected):
         """Keep a certificate in place of an earlier copy; one that was offered becomes whose it is now.
 
         Nothing changes where the one that is there came in a better way: what a domain publishes does not replace what
-        the operator has added.
+        the operator has added, unless its owner has revoked it. A copy from before a revocation takes nothing back.
         """
         with self._db.writing():
             known = stored_key(self._db, key.certificate.fingerprint)
-            if known is None or _RANK[key.origin] >= _RANK[known.origin]:
+            if known is None:
                 write_key(self._db, key)
+            elif _RANK[key.origin] >= _RANK[known.origin]:
+                old = known.certificate.revoked and not key.certificate.revoked
+                write_key(self._db, replace(key, certificate=known.certificate) if old else key)
+            elif revoked := revoked_by(known, key.certificate):
+                write_key(self._db, revoked)
 
     def remove_key(self, fingerprint: str) -> None:
         """Forget a certificate; raises `NotFoundError`, or `InputError` where several end like this."""

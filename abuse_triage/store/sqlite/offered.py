@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from abuse_triage.model.openpgp import Certificate, KeyOrigin, KnownKey
-from abuse_triage.store.sqlite.certificates import stored_key, write_key
+from abuse_triage.store.sqlite.certificates import revoked_by, stored_key, write_key
 from abuse_triage.store.sqlite.connection import Connection
 
 OFFERED_PER_ADDRESS = 5
@@ -26,13 +26,18 @@ DELETE FROM certificates WHERE id IN (
 def offer(db: Connection, offered: Sequence[Certificate], *, message_id: str, at: datetime, most: int) -> None:
     """Keep certificates that came with a message, at most `most` in all; inside of a transaction.
 
-    What the operator added or a domain publishes stays as it is. A later copy of one that was offered replaces that,
-    but for the copy of a revoked one that hides the revocation. Where there are too many, with one address or in all,
-    those that were stored first make room: whoever still writes brings his own again.
+    What the operator added or a domain publishes stays as it is, but for a copy that its owner has revoked. A later
+    copy of one that was offered replaces that, but for the copy of a revoked one that hides the revocation. Where there
+    are too many, with one address or in all, those that were stored first make room: whoever still writes brings his
+    own again.
     """
     for certificate in offered:
         known = stored_key(db, certificate.fingerprint)
-        if known and not _replaces(certificate, known):
+        if known and known.origin is not KeyOrigin.ATTACHED:
+            if revoked := revoked_by(known, certificate):
+                write_key(db, revoked)
+            continue
+        if known and not _replaces(certificate, known.certificate):
             continue
         write_key(
             db,
@@ -43,9 +48,5 @@ def offer(db: Connection, offered: Sequence[Certificate], *, message_id: str, at
         db.run(_FORGET, most)
 
 
-def _replaces(offered: Certificate, known: KnownKey) -> bool:
-    return (
-        known.origin is KeyOrigin.ATTACHED
-        and known.certificate != offered
-        and (offered.revoked or not known.certificate.revoked)
-    )
+def _replaces(offered: Certificate, known: Certificate) -> bool:
+    return known != offered and (offered.revoked or not known.revoked)
