@@ -171,6 +171,18 @@ def test_rules_forbid_the_answer_by_the_outside_only(
     assert expected is failed.verdict.acknowledge
 
 
+@pytest.mark.parametrize("protection", [{}, FAILED])
+@pytest.mark.parametrize("promoted", [False, True])
+def test_what_goes_round_in_circles_is_parked_by_its_outside(
+    knowledge: Knowledge, *, promoted: bool, protection: dict[str, Any]
+) -> None:
+    """Whatever is inside; a person may take it for a report all the same."""
+    looping = head("...", *[f"Received: from a by b{number}.example.net" for number in range(60)])
+    found = Case(outside=looping, **protection).judged(knowledge, promoted=promoted)
+    assert found.refusal is not None
+    assert (found.refusal.parks, not promoted) == (True, found.verdict.parked == found.refusal.reason)
+
+
 def test_a_person_overrules_the_gate(knowledge: Knowledge) -> None:
     """A promoted message is not parked, and says who wanted it."""
     found = Case(outside=head("casino")).judged(knowledge, promoted=True)
