@@ -80,7 +80,8 @@ def add(state: State, source: str | None, message_id: str | None, addresses: tup
             raise InputError(
                 f"{certificate.fingerprint} was revoked: this is a copy from before", advice="Ask for the new key."
             )
-        owners = owners or _vouched(earlier)
+        there = earlier.addresses if earlier and earlier.origin is KeyOrigin.OPERATOR else ()
+        owners = tuple(dict.fromkeys((*there, *owners)))
         if not owners:
             raise click.UsageError("Say with --address whose key it is.")
         store.add_key(
@@ -88,14 +89,15 @@ def add(state: State, source: str | None, message_id: str | None, addresses: tup
                 certificate=certificate,
                 origin=KeyOrigin.OPERATOR,
                 addresses=owners,
-                note=note,
+                note=note or (earlier.note if earlier and there else ""),
                 added_at=now,
                 added_by=operator(),
             )
         )
         log.info("key-added", fingerprint=certificate.fingerprint, by=operator())
     fields(described(certificate, settings))
-    say(f"Added for {', '.join(owners)}. {COMPARE}")
+    whose = ", ".join(owners)
+    say(f"{f'You vouch for it for {whose} now' if there else f'Added for {whose}'}. {COMPARE}")
     if foreign := [address for address in owners if address not in certificate.emails]:
         say(f"The key itself does not name {', '.join(foreign)}; your word counts.")
     if not certificate.can_encrypt:
@@ -160,16 +162,38 @@ def show_key(state: State, fingerprint: str, as_json: bool) -> None:
 
 @key.command()
 @click.argument("fingerprint")
+@click.option("--address", "addresses", multiple=True, help="Keep the key, but not for this address; may be repeated.")
 @common
 @pass_state
-def remove(state: State, fingerprint: str) -> None:
+def remove(state: State, fingerprint: str, addresses: tuple[str, ...]) -> None:
     """Forget a key of somebody else; its signatures are then those of an unknown key."""
     logged_settings(state)
     with state.store() as (_, store):
-        found = store.known_key(fingerprint).certificate.fingerprint
+        known = store.known_key(fingerprint)
+        found = known.certificate.fingerprint
+        if addresses:
+            left = _without(known, addresses)
+            store.add_key(replace(known, addresses=left))
+            log.info("key-addresses-removed", fingerprint=found, by=operator())
+            say(f"You vouch for {found} for {', '.join(left)} now.")
+            return
         store.remove_key(found)
         log.info("key-removed", fingerprint=found, by=operator())
     say(f"Removed: {found}")
+
+
+def _without(known: KnownKey, addresses: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the addresses of a key but for some; raises `NotFoundError`, or `InputError` where none would be left."""
+    gone = {address.lower() for address in addresses}
+    digits = known.certificate.fingerprint
+    if known.origin is not KeyOrigin.OPERATOR:
+        raise InputError(f"you do not vouch for {digits}", advice="`key remove` without --address forgets all of it.")
+    if strange := sorted(gone.difference(known.addresses)):
+        raise NotFoundError(f"you vouch for {digits}, but not for {', '.join(strange)}", advice="See key show.")
+    left = tuple(address for address in known.addresses if address not in gone)
+    if not left:
+        raise InputError(f"{digits} would belong to nobody", advice=f"To forget it: key remove {digits}")
+    return left
 
 
 def _stored(store: Store, fingerprint: str) -> KnownKey | None:
@@ -177,11 +201,6 @@ def _stored(store: Store, fingerprint: str) -> KnownKey | None:
     with suppress(NotFoundError):
         return store.known_key(fingerprint)
     return None
-
-
-def _vouched(known: KnownKey | None) -> tuple[str, ...]:
-    """Return the addresses that the operator has said a key belongs to."""
-    return known.addresses if known and known.origin is KeyOrigin.OPERATOR else ()
 
 
 def _revoke(store: Store, known: KnownKey, revoked: Certificate) -> None:

@@ -298,6 +298,35 @@ def test_a_revoked_copy_takes_the_place_of_the_key(csirt: Csirt, forge: Forge, t
     assert csirt.json("key", "list")[0]["revoked"]
 
 
+def test_addresses_are_added_and_taken_away(csirt: Csirt, forge: Forge, tmp_path: Path) -> None:
+    """Who adds a key again adds to what he said before, and reads all of it; one address goes without the others."""
+    file = file_with(tmp_path, forge.public(forge.partner))
+    csirt.run("key", "add", file, "--address", PARTNER, "--note", "by telephone")
+    told = csirt.run("key", "add", file, "--address", "team@example.org", "--address", PARTNER).stderr
+    assert "You vouch for it for rita@example.pt, team@example.org now." in told
+    csirt.run("key", "add", file)
+    (listed,) = csirt.json("key", "list")
+    assert ([PARTNER, "team@example.org"], "by telephone") == (listed["addresses"], listed["note"])
+
+    told = csirt.run("key", "remove", forge.partner, "--address", "Rita@example.pt").stderr
+
+    assert f"You vouch for {forge.partner} for team@example.org now." in told
+    assert '"event":"key-addresses-removed"' in told
+    csirt.run("key", "remove", forge.partner, "--address", PARTNER, code=3)
+    last = csirt.run("key", "remove", forge.partner, "--address", "team@example.org", code=65)
+    assert f"To forget it: key remove {forge.partner}" in last.stderr
+    (listed,) = csirt.json("key", "list")
+    assert (["team@example.org"], "by telephone") == (listed["addresses"], listed["note"])
+
+
+def test_an_offered_key_has_no_addresses_to_take_away(csirt: Csirt, forge: Forge) -> None:
+    """What it names is a claim, and nobody's word."""
+    offer(csirt, forge, forge.stranger)
+    told = csirt.run("key", "remove", forge.stranger, "--address", "someone@example.org", code=65)
+    assert "you do not vouch for" in told.stderr
+    assert 1 == len(csirt.json("key", "list", "--offered"))
+
+
 def test_wrong_usage_is_told(csirt: Csirt, forge: Forge, tmp_path: Path) -> None:
     """An address is needed, and must be one; an unknown fingerprint is not found."""
     file = file_with(tmp_path, forge.public(forge.partner))
