@@ -16,6 +16,7 @@ from abuse_triage.cli.keysheet import ADDRESS, COMPARE, described, end_of, how, 
 from abuse_triage.cli.output import document, fields, moment, say, table
 from abuse_triage.cli.ownkey import generate, import_secret, logged_settings, publish, read
 from abuse_triage.errors import InputError, NotFoundError
+from abuse_triage.mail.origin import own_addresses
 from abuse_triage.model.openpgp import Certificate, KeyOrigin, KnownKey
 from abuse_triage.model.settings import Settings
 from abuse_triage.openpgp import certificates
@@ -62,7 +63,7 @@ def add(state: State, source: str | None, message_id: str | None, addresses: tup
         if not ADDRESS.fullmatch(address):
             raise click.BadParameter(f"{address!r} is no e-mail address", param_hint="--address")
     now = datetime.now(UTC)
-    logged_settings(state)
+    _refuse_own(owners, logged_settings(state))
     with state.store() as (settings, store):
         if message_id is not None:
             certificate = key_in_message(settings, store, message_id, source or "")
@@ -194,6 +195,15 @@ def _without(known: KnownKey, addresses: tuple[str, ...]) -> tuple[str, ...]:
     if not left:
         raise InputError(f"{digits} would belong to nobody", advice=f"To forget it: key remove {digits}")
     return left
+
+
+def _refuse_own(addresses: tuple[str, ...], settings: Settings) -> None:
+    """Raise `InputError` where one of the addresses is ours."""
+    if ours := sorted(own_addresses(settings).intersection(addresses)):
+        raise InputError(
+            f"{', '.join(ours)}: this is the team's own address, for which no partner speaks",
+            advice="Name the address of the key's owner. The team's own key comes in by `key import-secret`.",
+        )
 
 
 def _stored(store: Store, fingerprint: str) -> KnownKey | None:
