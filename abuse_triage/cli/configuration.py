@@ -161,7 +161,7 @@ def check_config(state: State, as_json: bool) -> None:
             show(problem)
     if problems:
         raise click.exceptions.Exit(ConfigError.exit_code)
-    for note in notes_of(state.settings()):
+    for note in notes_of(state.settings(), state.path):
         say(note)
     say(f"{state.path}: no problems")
 
@@ -184,13 +184,14 @@ def problems_of(settings: Settings, path: Path) -> list[str]:
     return found
 
 
-def notes_of(settings: Settings) -> list[str]:
+def notes_of(settings: Settings, path: Path) -> list[str]:
     """Say what is right, and still worth knowing: own templates beside shipped ones, and those that name nobody."""
     wording = wording_of(settings)
     own = wording.own
     twins = ((name, "/".join(("en" if name[:2] == "pt" else "pt", name[3:]))) for name in own)
     return (
         keyring.notes(settings)
+        + keymaking.unnamed(settings, path.absolute().parent)
         + [f"{name} is yours, {twin} is the one that comes with the program" for name, twin in twins if twin not in own]
         + [
             f"warning: {name} does not say who answers; {_SIGN[name[3:]]}"

@@ -39,7 +39,7 @@ def generate(state: State) -> None:
     _write(made)
     log.info("key-generated", fingerprint=made.settings.team.openpgp_fingerprint, by=operator())
     _configure(made.settings, settings)
-    say("Next: `abuse-triage check-config`, then `abuse-triage key publish DIR` for your web server.")
+    say("Then: `abuse-triage check-config`, and `abuse-triage key publish DIR` for your web server.")
 
 
 @click.command("import-secret")
@@ -75,6 +75,10 @@ def import_secret(state: State, file: Path, passphrase_file: Path | None) -> Non
             say(f"{one.fingerprint}: has no encryption key that is valid now; old mail can be opened with it")
         log.info("key-imported", fingerprint=one.fingerprint, by=operator())
     _configure(made.settings, settings)
+    advertised = made.settings.team.openpgp_fingerprint
+    others = [one.fingerprint for one in teamkey.described(content) if one.fingerprint != advertised]
+    if others:
+        say(f"{advertised} signs and is published still; {', '.join(others)} would, in team.openpgp_fingerprint.")
 
 
 @click.command()
@@ -115,7 +119,7 @@ def _write(made: keymaking.Made) -> None:
 
 
 def _configure(made: Settings, settings: Settings) -> None:
-    """Say what the configuration still lacks."""
+    """Say what the configuration still lacks, and when a daemon takes note."""
     lines = []
     if made.team.openpgp_fingerprint != settings.team.openpgp_fingerprint:
         lines += ["[team]", f'openpgp_fingerprint = "{made.team.openpgp_fingerprint}"']
@@ -127,6 +131,7 @@ def _configure(made: Settings, settings: Settings) -> None:
         say("Put this into the configuration:")
         for line in lines:
             show(line)
+    say("A daemon that runs uses the keys after a restart.")
 
 
 def on_terminal() -> bool:

@@ -63,6 +63,15 @@ def imported(settings: Settings, folder: Path, content: bytes, passphrase: str) 
     return _made(settings, folder, files, merged, settings.team.openpgp_fingerprint or keys[0].fingerprint)
 
 
+def unnamed(settings: Settings, folder: Path) -> list[str]:
+    """Say that a key was made beside the configuration, in `folder`, which that does not name, or has forgotten."""
+    made, configured = folder / KEY_FILE, settings.openpgp.secret_key
+    if not made.exists() or (configured is not None and configured.exists() and configured.samefile(made)):
+        return []
+    words = "is there, but openpgp.secret_key does not name it: its keys are not used. To use them, put"
+    return [f'{made} {words} secret_key = "{KEY_FILE}" into [openpgp]']
+
+
 def _named(settings: Settings, folder: Path) -> Settings:
     """Name the files that were made before and are not in the configuration yet: what is in them must not be lost."""
     found = {}

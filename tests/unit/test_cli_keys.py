@@ -69,6 +69,9 @@ def test_generate_says_what_to_configure_and_that_works(csirt: Csirt) -> None:
     result = csirt.run("key", "generate")
 
     assert ["[team]", "[openpgp]"] == [line for line in result.stdout.splitlines() if line.startswith("[")]
+    assert "A daemon that runs uses the keys after a restart." in result.stderr
+    unnamed = csirt.run("check-config").stderr
+    assert f"{csirt.folder / 'team-key.asc'} is there, but openpgp.secret_key does not name it" in unnamed
     configure(csirt, result.stdout)
     assert f"{csirt.path}: no problems\n" == csirt.run("check-config").stderr
     for name in ("team-key.asc", "team-key.passphrase"):
@@ -107,6 +110,8 @@ def test_import_takes_over_and_keeps(keyed: Csirt, forge: Forge, tmp_path: Path)
 
     assert f"{forge.partner}  Rita Sousa <rita@example.pt>\n" == result.stdout
     assert "key-imported" in result.stderr
+    assert "A daemon that runs uses the keys after a restart." in result.stderr
+    assert f"signs and is published still; {forge.partner} would, in team.openpgp_fingerprint." in result.stderr
     assert keyed.run("check-config").stderr.endswith("no problems\n")
     text = keyed.path.read_text("utf-8")
     keyed.path.write_text(re.sub(r'openpgp_fingerprint = "\w+"', f'openpgp_fingerprint = "{forge.partner}"', text))
@@ -325,6 +330,24 @@ def test_an_offered_key_has_no_addresses_to_take_away(csirt: Csirt, forge: Forge
     told = csirt.run("key", "remove", forge.stranger, "--address", "someone@example.org", code=65)
     assert "you do not vouch for" in told.stderr
     assert 1 == len(csirt.json("key", "list", "--offered"))
+
+
+def test_nobody_vouches_for_the_team_s_own_address(csirt: Csirt, forge: Forge) -> None:
+    """A partner's key that spoke for one of our mailboxes would make mail in our name verified."""
+    told = csirt.run(
+        "key",
+        "add",
+        "-",
+        "--address",
+        PARTNER,
+        "--address",
+        "Abuse@example.pt",
+        code=65,
+        stdin=forge.public(forge.partner),
+    )
+    assert "abuse@example.pt: this is the team's own address" in told.stderr
+    assert "key import-secret" in told.stderr
+    assert [] == csirt.json("key", "list")
 
 
 def test_wrong_usage_is_told(csirt: Csirt, forge: Forge, tmp_path: Path) -> None:
