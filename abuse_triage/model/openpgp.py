@@ -127,7 +127,7 @@ ADVICE: Mapping[Failure, str] = {
     Failure.NOT_INTACT: "It was changed on the way, or its program proves no integrity (MDC, AEAD): nothing of it is"
     f" used. {_ASK_AGAIN}",
     Failure.MALFORMED: _ASK_AGAIN,
-    Failure.TOO_LARGE: "What it holds is larger than openpgp.max_output. Ask for it in smaller pieces.",
+    Failure.TOO_LARGE: "What it holds is larger than openpgp.max_output, or a bomb. Ask for it in smaller pieces.",
     Failure.TOO_LONG: "It took longer than openpgp.timeout or openpgp.cpu; this may be an attack.",
     Failure.TOO_MANY_KEYS: "It names more keys than openpgp.max_recipients; this may be an attack.",
     Failure.PASSWORD: "Ask the sender to encrypt it to your key; nobody should send passwords by mail.",

@@ -18,7 +18,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from abuse_triage.errors import TemporaryError
@@ -97,12 +97,13 @@ class Gpg:
         self._program = shutil.which(program, path=_PATH) or program
         self._environment = {"LC_ALL": "C.UTF-8", "PATH": _PATH, "GNUPGHOME": str(home)}
 
-    def run(self, *arguments: str | bytes, ring: bytes = b"", given: bytes = b"") -> Run:
-        """Run one operation with `given` on standard input; raises RunError.
+    def run(self, *arguments: str | bytes, ring: bytes = b"", given: bytes = b"", most: int | None = None) -> Run:
+        """Run one operation with `given` on standard input; raises RunError. `most` octets come out, or fewer.
 
         `ring` holds the only certificates that gpg knows, one after the other in binary form. Arguments are options,
         fingerprints, or octets, which gpg gets as a file in memory that it may read.
         """
+        limits = self._limits if most is None else replace(self._limits, output=min(most, self._limits.output))
         with ExitStack() as held:
             ring_file = held.enter_context(_file(ring))
             files = {word: held.enter_context(_file(word)) for word in arguments if isinstance(word, bytes)}
@@ -112,7 +113,7 @@ class Gpg:
             with os.fdopen(status_in, "wb", buffering=0) as written_by_gpg:
                 options = (
                     f"--status-fd={status_in}",
-                    f"--max-output={self._limits.output + _BEYOND}",
+                    f"--max-output={limits.output + _BEYOND}",
                     "--no-default-keyring",
                     f"--keyring=/dev/fd/{ring_file}",
                 )
@@ -120,7 +121,7 @@ class Gpg:
                 held.enter_context(_ended(process))
                 written_by_gpg.close()
                 self._confine(process.pid)
-            output, stream = _exchange(process, given, status_out, self._limits)
+            output, stream = _exchange(process, given, status_out, limits)
             process.wait()
         return _result(process.returncode, output, stream)
 

@@ -27,6 +27,8 @@ _BLOCK = re.compile(
 """The begin of a cleartext-signed block; no other header than Hash is allowed (RFC 9580 section 7.1)."""
 _FORBIDDEN = re.compile(rb"[\0\x0b\x0c]")
 """No text has them, and gpg up to 2.4.8 reads what follows a form feed wrongly (CVE-2025-68972)."""
+_GROWTH, _SMALL = 100, 1_000_000
+"""A plaintext may be so many times as large as its ciphertext, and these octets more: logs compress to a fiftieth."""
 _MICALG = {"8": "pgp-sha256", "9": "pgp-sha384", "10": "pgp-sha512", "11": "pgp-sha224"}
 
 
@@ -82,7 +84,8 @@ def decrypt(gpg: Gpg, ciphertext: bytes, ring: Ring, *, most_recipients: int = 3
         return Decrypted(failure=error.failure)
     opened = Decrypted(key_ids=message.key_ids, ciphertext_id=message.digest)
     try:
-        run = gpg.run("--decrypt", ring=ring, given=message.packets)
+        most = _GROWTH * len(message.packets) + _SMALL
+        run = gpg.run("--decrypt", ring=ring, given=message.packets, most=most)
     except RunError as error:
         return replace(opened, failure=error.failure)
     failure = verdict.decryption(run.statuses, run.code)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from threading import Event
 
 import pytest
@@ -82,3 +83,11 @@ def test_what_follows_a_bomb_is_not_given_to_gpg(desk: Desk, forge: Forge, monke
     monkeypatch.setattr(messages, "decrypt", counted)
     found = desk.open(b"Content-Type: multipart/mixed; boundary=m\r\n\r\n" + content, RITA)
     assert (Encrypted.FAILED, Failure.TOO_LARGE, 1) == (found.encrypted, found.reason, len(asked))
+
+
+def test_a_small_message_holds_no_huge_text(desk: Desk, forge: Forge) -> None:
+    """What grows by more than a hundred is no report; whoever sends a lot may bring a lot."""
+    random = b"".join(sha256(bytes([number % 256, number // 256])).digest() for number in range(2000))
+    for expected, text in ((Failure.TOO_LARGE, b""), (None, random)):
+        ciphertext = forge.encrypted(PART + text + b"0" * 2_000_000, forge.team)
+        assert expected is desk.open(encrypted(ciphertext), RITA).reason
