@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from abuse_triage import records
 from abuse_triage.indicators.refang import defang_text
@@ -294,9 +294,14 @@ def _acknowledgement(
         dsa_notice=settings.reply.dsa_notice,
         sealed=decision.sealed,
         encrypt_to=opened.reply_keys.get(decision.addressee.address.lower(), "") if decision.sealed else "",
-        not_before=arrival.received_at + settings.openpgp.answer_delay if decision.sealed else None,
+        not_before=_answered_at(arrival.received_at, settings.openpgp.answer_delay, now) if decision.sealed else None,
         wording=knowledge.wording,
     )
+
+
+def _answered_at(received_at: datetime, delay: timedelta, now: datetime) -> datetime:
+    """Return when an encrypted report is answered: whole delays after it came, however long it took to open it."""
+    return received_at + max(1, -((received_at - now) // delay)) * delay
 
 
 def _notices(

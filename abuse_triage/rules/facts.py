@@ -60,7 +60,9 @@ FACTS: Mapping[str, Fact] = {
     "openpgp.form": Fact(FactType.TEXT, "how OpenPGP is wrapped in it: pgp-mime-signed, deeper …; empty for none"),
     "openpgp.encrypted": Fact(FactType.TEXT, "whether it was encrypted: yes, no or failed"),
     "openpgp.signature": Fact(FactType.TEXT, "what the signature is: none, good, bad, expired-key, unknown-key …"),
-    "openpgp.signer": Fact(FactType.TEXT, "fingerprint of the key that signed, 40 digits; empty where none is proven"),
+    "openpgp.signer": Fact(
+        FactType.TEXT, "fingerprint of the key that signed; proves who wrote only with openpgp.verified"
+    ),
     "openpgp.source": Fact(FactType.TEXT, "how that key is known: pinned, ring, attached or wkd"),
     "openpgp.from_match": Fact(FactType.FLAG, "whether that key belongs to the address in From"),
     "openpgp.headers": Fact(FactType.TEXT, "what protected headers say of the others: none, match or mismatch"),

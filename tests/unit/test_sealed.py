@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpgp_shapes import REPORT, attachment, encrypted, mail, multipart, text
 
-from abuse_triage import config, pipeline
+from abuse_triage import config, outcomes, pipeline
 from abuse_triage.judgement import judge
 from abuse_triage.model.decision import TicketKind, Tlp
 from abuse_triage.model.message import Arrival, Authentication, Channel, Envelope
@@ -311,7 +311,7 @@ def test_no_word_of_the_inside_is_kept(knowledge: Knowledge, words: list[str]) -
         facts["facts"][key] for key in ("openpgp.encrypted", "openpgp.verified", "report.format", "attachments.count")
     )
     assert {("TLP:AMBER", ""), ("TLP:RED", "")} == {(label, seen) for label, seen, _ in facts["markings"]}
-    assert [["", "", 1, ""]] == facts["attachments"]
+    assert [["", "", 0, ""]] == facts["attachments"]
     assert {""} == {seen for entry in outcome.verdict.trace for _, seen in entry.because}
     assert "cls.phishing" in {entry.rule for entry in outcome.verdict.trace}
 
@@ -415,6 +415,13 @@ def test_the_answer_is_encrypted_to_a_key_of_its_addressee_and_leaves_later(know
     clear = Case(encrypted=Encrypted.NO, form=Form.MIME_SIGNED)
     (mail_,) = clear.decided(knowledge, reply_keys=keys).outgoing
     assert ("", None) == (mail_.encrypt_to, mail_.not_before)
+
+
+@pytest.mark.parametrize(("expected", "took"), [(1, 0), (1, 59), (1, 60), (2, 61), (2, 120), (60, 3599)])
+def test_a_late_answer_does_not_tell_how_long_opening_took(expected: int, took: int) -> None:
+    """It leaves whole delays after the report came."""
+    minute = timedelta(minutes=1)
+    assert expected * minute == outcomes._answered_at(NOW, minute, NOW + timedelta(seconds=took)) - NOW
 
 
 def test_the_words_of_the_answer_are_those_of_the_mailbox(knowledge: Knowledge) -> None:
