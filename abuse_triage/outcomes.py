@@ -247,9 +247,11 @@ def _participants(arrival: Arrival, origin: Origin) -> tuple[str, ...]:
 
 def _refused(decision: Decision, relation: Relation, settings: Settings, kind: OutcomeKind) -> str:
     """Say why no acknowledgement goes out; "" where one does."""
+    parked, robot = decision.verdict.parked, decision.refusal.reason if decision.refusal else ""
+    why = f"; {robot}" if robot and robot != parked else ""
     reasons = (
-        (kind is OutcomeKind.PARKED, f"parked: {decision.verdict.parked}"),
-        (decision.refusal is not None, decision.refusal.reason if decision.refusal else ""),
+        (kind is OutcomeKind.PARKED, f"parked: {parked}{why}"),
+        (robot != "", robot),
         (not relation.acknowledge, f"{relation.reason}; only the first message of a ticket is acknowledged"),
         (bool(decision.verdict.parked), f"it would be parked now: {decision.verdict.parked}"),
         (not decision.verdict.acknowledge, "a rule asks for no acknowledgement"),

@@ -166,6 +166,7 @@ def test_the_first_reason_against_an_answer_is_told(knowledge: Knowledge) -> Non
     robot = "Auto-Submitted: auto-generated"
     cases = [
         ("Auto-Submitted is not no", decided(off, arrived(titled("silent casino", robot)), same)),
+        ("parked: advertising; Auto-Submitted is not no", decided(off, arrived(titled("silent casino", robot)))),
         ("parked: advertising", decided(off, arrived(titled("silent casino")))),
         ("the same content came from the same sender before", decided(off, arrived(titled("silent casino")), same)),
         ("it would be parked now: advertising", decided(off, arrived(titled("silent casino")), previous=TICKET)),
