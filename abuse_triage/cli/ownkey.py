@@ -1,5 +1,6 @@
 """`key generate`, `key import-secret` and `key publish`: the team's own OpenPGP key."""
 
+import stat
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,13 +61,21 @@ def import_secret(state: State, file: Path, passphrase_file: Path | None) -> Non
     if len(content) > teamkey.LARGEST:
         raise InputError(f"{file} is larger than 1 MB", advice="Export only the team's keys.")
     if passphrase_file is not None:
+        if passphrase_file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise InputError(f"{passphrase_file} can be read by others", advice=f"chmod 600 {passphrase_file}")
         given = keyring.passphrase_in(read(passphrase_file, 255), str(passphrase_file))
     elif on_terminal():
         given = click.prompt(f"Passphrase of {file} (empty for none)", default="", hide_input=True, show_default=False)
     else:
         given = ""
     settings = logged_settings(state)
-    made = keymaking.imported(settings, state.path.absolute().parent, content, given)
+    try:
+        made = keymaking.imported(settings, state.path.absolute().parent, content, given)
+    except InputError as error:
+        if given:
+            raise
+        how = "Where a passphrase protects it: --passphrase-file, or run this on a terminal."
+        raise InputError(str(error), advice=f"{error.advice} {how}") from error
     _write(made)
     now = datetime.now(UTC)
     for one in teamkey.described(content):

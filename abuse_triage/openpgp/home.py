@@ -109,6 +109,9 @@ class Home:
         That it has expired is not among it: what is encrypted to it opens all the same, and mail has to be accepted.
         """
         key = next((key for key in self.keys if key.fingerprint == fingerprint), None)
+        whole = next((key for key in self.keys if fingerprint in (part.fingerprint for part in key.parts)), None)
+        if key is None and whole is not None:
+            return [f"{fingerprint} is a subkey; team.openpgp_fingerprint is that of its primary, {whole.fingerprint}"]
         if key is None:
             return [f"the secret key of {fingerprint} is not in it"]
         now = datetime.now(UTC)

@@ -35,12 +35,23 @@ def team_home(settings: Settings) -> Home | None:
         home.take(content, passphrase.encode())
     except InputError as error:
         home.close()
-        missing = "" if passphrase else f"; no openpgp.passphrase is set, and no credential {CREDENTIAL} is here"
-        raise ConfigError((f"openpgp.secret_key: {file}: {error}{missing}",), advice=error.advice) from error
+        words = _why_closed(content, passphrase) or str(error)
+        raise ConfigError((f"openpgp.secret_key: {file}: {words}",), advice=error.advice) from error
     except BaseException:
         home.close()
         raise
     return home
+
+
+def _why_closed(content: bytes, passphrase: str) -> str:
+    """Say why keys do not open, "" where there is another reason than the file and the passphrase."""
+    if not content:
+        return "is empty; bring it back from a backup, or remove it and run `abuse-triage key generate`"
+    if not teamkey.described(content):
+        return "holds no OpenPGP keys, or is damaged"
+    if not passphrase:
+        return f"the secret keys cannot be opened; no openpgp.passphrase is set, and no credential {CREDENTIAL} is here"
+    return "the secret keys cannot be opened: the passphrase is wrong"
 
 
 def secret_keys(settings: Settings) -> tuple[bytes, str] | None:
@@ -186,7 +197,8 @@ def _content(key: str, file: Path, most: int, *, private: bool) -> bytes:
             content = stream.read(most + 1)
     except OSError as error:
         raise ConfigError(
-            (f"{key}: {file}: {error.strerror}",), advice="`abuse-triage key generate` or `key import-secret` makes it."
+            (f"{key}: {file}: {error.strerror}; `abuse-triage key generate` or `key import-secret` makes it",),
+            advice="Where there was one, bring it back from a backup.",
         ) from error
     if len(content) > most:
         raise ConfigError((f"{key}: {file} is larger than {most} bytes",))

@@ -134,7 +134,13 @@ def test_import_reads_the_passphrase_of_the_file(keyed: Csirt, tmp_path: Path) -
     file, passphrase = other.folder / "team-key.asc", other.folder / "team-key.passphrase"
     before = (keyed.folder / "team-key.asc").read_bytes()
 
-    assert "cannot be opened" in keyed.run("key", "import-secret", str(file), code=65).stderr
+    told = keyed.run("key", "import-secret", str(file), code=65).stderr
+    assert "cannot be opened" in told
+    assert "--passphrase-file" in told
+    passphrase.chmod(0o640)
+    told = keyed.run("key", "import-secret", str(file), "--passphrase-file", str(passphrase), code=65).stderr
+    assert "can be read by others" in told
+    passphrase.chmod(0o600)
     assert before == (keyed.folder / "team-key.asc").read_bytes()
     keyed.run("key", "import-secret", str(file), "--passphrase-file", str(passphrase))
     assert keyed.run("check-config").stderr.endswith("no problems\n")

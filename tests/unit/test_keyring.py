@@ -99,7 +99,11 @@ def test_the_passphrase_may_be_a_credential(
 @pytest.mark.parametrize("name", ["secret_key", "passphrase"])
 @pytest.mark.parametrize(
     ("harm", "words"),
-    [("readable", "can be read by others; chmod 600 it"), ("absent", "No such file"), ("folder", "is not a file")],
+    [
+        ("readable", "can be read by others; chmod 600 it"),
+        ("absent", "No such file or directory; `abuse-triage key generate` or"),
+        ("folder", "is not a file"),
+    ],
 )
 def test_files_must_be_there_and_for_us_only(settings: Settings, name: str, harm: str, words: str) -> None:
     """Both files are checked; the problem names the key of the configuration."""
@@ -129,7 +133,29 @@ def test_a_wrong_passphrase_is_a_problem(settings: Settings) -> None:
     """It is found by the check, not by the first report."""
     passphrase_file(settings).write_text("wrong\n")
     (problem,) = keyring.problems(settings)
-    assert "the secret keys cannot be opened" in problem
+    assert "the secret keys cannot be opened: the passphrase is wrong" in problem
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"", "is empty"), (b"garbage\n", "holds no OpenPGP keys, or is damaged")]
+)
+def test_a_key_file_that_is_none_is_a_problem(settings: Settings, content: bytes, words: str) -> None:
+    """It is not said to be the passphrase's fault."""
+    key_file(settings).write_bytes(content)
+    (problem,) = keyring.problems(settings)
+    assert words in problem
+    assert "passphrase" not in problem
+
+
+def test_the_fingerprint_of_a_subkey_names_its_primary(settings: Settings) -> None:
+    """Who has copied the wrong line reads the right one."""
+    home = keyring.team_home(settings)
+    assert home is not None
+    with home:
+        subkey = home.keys[0].parts[1].fingerprint
+    (problem,) = keyring.problems(advertising(settings, subkey))
+    assert f"{subkey} is a subkey" in problem
+    assert settings.team.openpgp_fingerprint in problem
 
 
 def test_a_file_that_is_too_large_is_a_problem(settings: Settings) -> None:
