@@ -20,10 +20,11 @@ import click
 from abuse_triage import config
 from abuse_triage.cli.configuration import create, with_key
 from abuse_triage.cli.output import say, show
-from abuse_triage.errors import TemporaryError
+from abuse_triage.errors import ConfigError, TemporaryError
 from abuse_triage.model.fields import Rate
 from abuse_triage.model.settings import BudgetSettings, Settings
 from abuse_triage.model.ticket import MailState, OutcomeKind
+from abuse_triage.service import keyring
 from abuse_triage.service.overview import digest_text
 from abuse_triage.store import open_store
 from abuse_triage.store.interface import MessageFilter, Store, StoredMessage
@@ -61,6 +62,8 @@ def tour(folder: Path, samples: Path | None) -> None:
         create(folder, *with_key(folder, config.neutral().model_copy(update={"budget": _BUDGET})))
         say(f"Wrote {path} with an example identity.")
     settings = config.load(path)
+    if problems := keyring.problems(settings):
+        raise ConfigError(tuple(f"{path}: {problem}" for problem in problems))
     with (
         contextlib.suppress(KeyboardInterrupt),
         _daemon(path, folder / "daemon.log", settings) as daemon,

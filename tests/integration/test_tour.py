@@ -15,7 +15,7 @@ from daemon import free_port
 from golden import FOLDER
 
 from abuse_triage import config
-from abuse_triage.cli.configuration import create
+from abuse_triage.cli.configuration import create, with_key
 from abuse_triage.openpgp import teamkey
 
 
@@ -185,3 +185,15 @@ def test_a_daemon_without_room_for_samples_is_reported(folder: Path, samples: Pa
     assert "the daemon did not take a sample" in tour.output
     assert "store.min_free" in tour.output
     assert [] == processes_of(folder)
+
+
+def test_an_unfit_key_is_told_before_anything_starts(tmp_path: Path) -> None:
+    """The exit code is the configuration's, and the line that `check-config` prints stands on the terminal."""
+    settings, files = with_key(tmp_path, config.neutral())
+    create(tmp_path, settings, files)
+    (tmp_path / "team-key.asc").write_bytes(b"")
+    run = Tour(tmp_path, None)
+    assert 78 == run.wait()
+    assert "config.toml: openpgp.secret_key: " in run.output
+    assert "team-key.asc: is empty" in run.output
+    assert not (tmp_path / "daemon.log").exists()
