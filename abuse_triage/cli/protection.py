@@ -3,7 +3,7 @@
 import dataclasses
 
 from abuse_triage.cli.output import fields, show
-from abuse_triage.model.openpgp import ADVICE, Form, Protection, Signature, Source
+from abuse_triage.model.openpgp import ADVICE, Form, Protection, Source, signature_advice
 from abuse_triage.model.report import Reading
 from abuse_triage.service.tryout import Tried
 
@@ -13,15 +13,6 @@ _HOW = {
     Source.ATTACHED: "it came with a report, and nobody vouches for it",
     Source.WKD: "its domain publishes it, and nobody else vouches for it",
     Source.NONE: "",
-}
-_COMPARE = "compare the fingerprint with its owner, then `key add`"
-_SIGNATURE_ADVICE = {
-    Signature.BAD: "Ask the sender to send it again: it was changed, or it is not his.",
-    Signature.EXPIRED_SIGNATURE: "Ask the sender whether it still holds.",
-    Signature.EXPIRED_KEY: "Ask for a copy of the key with a new end, then `key add`.",
-    Signature.REVOKED_KEY: "Anybody may have this key: ask its owner for the new one.",
-    Signature.UNKNOWN_KEY: f"Ask the sender for the key, {_COMPARE}.",
-    Signature.MIXED: "Nobody can say whose message it is: ask the sender.",
 }
 
 
@@ -73,9 +64,7 @@ def advice(found: Protection) -> str:
     """Say what to do about a message that could not be opened, or whose signature does not count; "" for nothing."""
     if found.reason:
         return ADVICE[found.reason]
-    if found.signature is Signature.GOOD and found.source in {Source.ATTACHED, Source.WKD}:
-        return f"If it should count, {_COMPARE}."
-    return _SIGNATURE_ADVICE.get(found.signature, "")
+    return signature_advice(found.signature, found.source, found.signer)
 
 
 def _form(outside: Reading) -> str:

@@ -12,7 +12,7 @@ from abuse_triage.cli.output import document, fields, moment, say, show, table
 from abuse_triage.cli.texts import show_texts
 from abuse_triage.indicators.refang import defang, defang_text
 from abuse_triage.model.decision import Priority, TicketKind
-from abuse_triage.model.openpgp import ADVICE, Failure
+from abuse_triage.model.openpgp import ADVICE, Failure, Signature, Source, signature_advice
 from abuse_triage.model.settings import Settings
 from abuse_triage.model.ticket import TicketState
 from abuse_triage.rules import taxonomy
@@ -180,8 +180,12 @@ def _openpgp(report: StoredReport) -> str:
     if not found:
         return ""
     signer = f"; key {found['signer']}" if found["signer"] else ""
-    advice = f". {ADVICE[Failure(found['reason'])]}" if found["reason"] else ""
-    return f"{found['words']}{signer}{advice}"
+    advice = (
+        ADVICE[Failure(found["reason"])]
+        if found["reason"]
+        else signature_advice(Signature(found["signature"]), Source(found["source"]), found["signer"])
+    )
+    return f"{found['words']}{signer}{f'. {advice}' if advice else ''}"
 
 
 def _cut_off(report: StoredReport) -> str:

@@ -141,6 +141,28 @@ ADVICE: Mapping[Failure, str] = {
 """What a handler or operator does about each failure."""
 
 
+_COMPARE = "compare the fingerprint with its owner, then `key add`"
+SIGNATURE_ADVICE: Mapping[Signature, str] = {
+    Signature.BAD: "Ask the sender to send it again: it was changed, or it is not his.",
+    Signature.EXPIRED_SIGNATURE: "Ask the sender whether it still holds.",
+    Signature.EXPIRED_KEY: "Ask for a copy of the key with a new end, then `key add`.",
+    Signature.REVOKED_KEY: "Anybody may have this key: ask its owner for the new one.",
+    Signature.UNKNOWN_KEY: f"Ask the sender for the key, {_COMPARE}.",
+    Signature.MIXED: "Nobody can say whose message it is: ask the sender.",
+}
+"""What a handler or operator does about each signature that does not count."""
+
+
+def signature_advice(signature: Signature, source: Source, signer: str) -> str:
+    """Say what to do about a signature that does not count, "" for nothing; `signer` is the fingerprint of its key."""
+    if signature is Signature.GOOD and source in {Source.ATTACHED, Source.WKD}:
+        return (
+            f"If it should count, compare the fingerprint with its owner (`key show {signer}`),"
+            f" then `key add {signer} --address ADDRESS`."
+        )
+    return SIGNATURE_ADVICE.get(signature, "")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protection:
     """What OpenPGP proves about one message; from a closed vocabulary, so that all of it may be stored and shown.

@@ -104,8 +104,11 @@ def test_a_key_that_nobody_vouches_for_proves_nobody(csirt: Csirt, forge: Forge,
     shown = csirt.run("triage", "-", stdin=raw).stdout
 
     assert f"signed, not verified: key not pinned ({origin})" in shown
-    assert "If it should count, compare the fingerprint with its owner, then `key add`." in shown
+    assert "If it should count, compare the fingerprint with its owner (`key show " in shown
     assert False is csirt.json("triage", "-", stdin=raw)["facts"]["openpgp.verified"]
+    csirt.take(raw)
+    csirt.work(opening=True)
+    assert f"`key add {forge.partner} --address ADDRESS`." in csirt.run("ticket", "show", "1").stdout
 
 
 def test_what_the_store_has_already_is_said(csirt: Csirt, forge: Forge) -> None:
