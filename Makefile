@@ -13,7 +13,7 @@ run: $(VENV)/.installed    ## start the daemon on loopback, in ./var, and show w
 
 test: $(VENV)/.dev packages lint    ## everything that must be true
 	@$(BIN)/coverage erase
-	CRASH_ROUNDS=3 $(BIN)/coverage run -m pytest -n $(TEST_JOBS) --dist loadfile
+	CRASH_ROUNDS=3 $(BIN)/coverage run -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 lint: $(VENV)/.dev    ## style, types, layers

@@ -59,7 +59,7 @@ def test_every_command_that_prints_data_prints_json() -> None:
     """--json is there wherever a command prints something to work with."""
     without = {name for name, command in leaves(cli).items() if "as_json" not in {item.name for item in command.params}}
 
-    keys = {f"key {name}" for name in ("generate", "import-secret", "publish", "add", "remove")}
+    keys = {f"key {name}" for name in ("generate", "import-secret", "publish", "add", "fetch", "remove")}
     assert {"init", "serve", "message promote", "message retry", "mail resend", "tour"} | keys == without
 
 
