@@ -150,7 +150,7 @@ def write(path: Path, content: bytes) -> None:
 def _exported(home: Home, passphrase: str) -> bytes:
     fingerprints = [key.fingerprint for key in home.keys]
     exported: str = _engine(home).export_keys(fingerprints, secret=True, passphrase=passphrase)
-    if "-----BEGIN PGP PRIVATE KEY BLOCK-----" not in exported:
+    if " PRIVATE KEY BLOCK-----" not in exported:
         raise InputError("gpg does not export the secret keys", advice="Nothing was changed.")
     return exported.encode()
 
