@@ -28,6 +28,10 @@ _BENNY = ("benny-hashwell-0xc55ccd9c5ab482b2-pub.asc", "benny.hashwell@example.c
 """The one whose address stands in the message that imitates a signature of his, but not in the name of the file."""
 
 
+_PATIENT = '\n[openpgp]\nsecret_key = "team.key"\ntimeout = "5m"\ncpu = "5m"\nanswer_delay = "6m"\n'
+"""What is proven does not depend on how busy the machine is."""
+
+
 class Known(StrEnum):
     """What the operator has added: nobody's key, everybody's, or everybody's as their owners have revoked them."""
 
@@ -80,7 +84,7 @@ def _opener(keys: Path, forge: Forge, folder: Path, known: Known) -> Iterator[tu
     secret.touch(0o600)
     secret.write_bytes(forge.secret(forge.team))
     team = f'openpgp_fingerprint = "{forge.team}"'
-    settings = config.load(write_config(folder, team=team, extra='\n[openpgp]\nsecret_key = "team.key"\n'))
+    settings = config.load(write_config(folder, team=team, extra=_PATIENT))
     store = open_store(settings.store.path, number_format=config.number_format(settings))
     now = datetime.now(UTC)
     for address, certificate in _certificates(keys, known):

@@ -160,7 +160,7 @@ def _feed(samples: Path, settings: Settings) -> int:
 
 
 def _follow(store: Store, seen: deque[str], daemon: "subprocess.Popen[bytes]", *, until_seen: int | None) -> None:
-    """Print the way of each message once it is at its end; stops after so many, or never."""
+    """Print the way of each message once it is at its end; stops after so many, in the order they came, or never."""
     left, give_up = until_seen, time.monotonic() + _SETTLE_SECONDS
     while left is None or (left > 0 and time.monotonic() < give_up):
         if daemon.poll() is not None:
@@ -168,10 +168,14 @@ def _follow(store: Store, seen: deque[str], daemon: "subprocess.Popen[bytes]", *
                 "the daemon ended by itself", advice="Its log, daemon.log beside the configuration, says why."
             )
         for message in reversed(store.messages(_NEWEST)):
-            if message.id not in seen and (line := _way(message, store)):
+            if message.id in seen:
+                continue
+            if line := _way(message, store):
                 seen.append(message.id)
                 show(line)
                 left = None if left is None else left - 1
+            elif left is not None:
+                break
         store.wait(1.0)
 
 

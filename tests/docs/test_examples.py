@@ -54,7 +54,7 @@ def settle(checkout: Checkout) -> None:
     config_file = checkout.folder / "var" / "config.toml"
     subprocess.run((sys.executable, "-m", "abuse_triage", "init", "--yes", "--dir", config_file.parent), check=True)
     made, neutral = config.parse(config_file.read_text("utf-8"), name=""), config.neutral()
-    quick = {"timeout": timedelta(seconds=2), "answer_delay": timedelta(seconds=3)}
+    quick = {"timeout": timedelta(seconds=8), "answer_delay": timedelta(seconds=9)}
     settings = neutral.model_copy(
         update={
             "team": neutral.team.model_copy(update={"openpgp_fingerprint": made.team.openpgp_fingerprint}),
@@ -159,7 +159,7 @@ def test_install(tmp_path: Path) -> None:
 @pytest.mark.parametrize("running", ["no"], indirect=True)
 def test_openpgp(running: Checkout) -> None:
     """What the page shows of a reporter with a stock gpg is what happens."""
-    replace = {**transcript.at_port(running.port), "sleep 70": "sleep 6"}
+    replace = {**transcript.at_port(running.port), "sleep 70": "sleep 15"}
     transcript.check(DOCS / "openpgp.md", "openpgp", running.folder, replace=replace)
 
 
