@@ -173,6 +173,14 @@ def _smarthost(value: str) -> str:
     return value
 
 
+def _base_url(value: str) -> str:
+    if value and not re.fullmatch(
+        rf"https?://(?:{_HOST}|\[[0-9a-f:.]+\])(?::\d{{1,5}})?(?:/[A-Za-z0-9._~/-]{{0,200}})?", value
+    ):
+        raise ValueError('write an address like "https://rdap.example.org/", without query, or ""')
+    return value.rstrip("/")
+
+
 def _timezone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -249,5 +257,6 @@ OptionalPath = Annotated[
 ]
 Permissions = Annotated[str, written(r"[0-7]{3}", "three octal digits like 660")]
 Smarthost = Annotated[str, AfterValidator(_smarthost)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 NumberFormat = Annotated[str, AfterValidator(_number)]

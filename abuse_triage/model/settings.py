@@ -35,6 +35,7 @@ from abuse_triage.model.fields import (
     TimeOfDay,
 )
 from abuse_triage.model.identity import Contact, Mailbox, ScopeSettings, Team
+from abuse_triage.model.lookup_settings import LookupSettings
 from abuse_triage.model.section import Section
 
 _LATEST_NOTICE = timedelta(minutes=10)
@@ -341,6 +342,7 @@ class Settings(Section):
     reply: ReplySettings = ReplySettings()
     budget: BudgetSettings = BudgetSettings()
     openpgp: OpenPgpSettings = OpenPgpSettings()
+    lookups: LookupSettings = LookupSettings()
     outbox: OutboxSettings = OutboxSettings()
     digest: DigestSettings = DigestSettings()
     log: LogSettings = LogSettings()

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from abuse_triage.model.decision import Priority, TicketKind, Tlp, Verdict
+from abuse_triage.model.lookups import Wanted
 from abuse_triage.model.openpgp import Certificate
 from abuse_triage.model.report import Scope
 
@@ -87,7 +88,8 @@ class Ticket:
     `number` is the public one ("DNSPT-CSIRT#2026-000123"), `id` the row. `summary` is the defanged subject, control
     characters removed, at most 200 characters. `reporter` is the envelope sender of the first message,
     or over a list of our own, whoever wrote to it; "" if null. `protection` says in words what OpenPGP proves about
-    that message, "" where it has none. `due` is when the response clock runs out.
+    that message, "" where it has none. `due` is when the response clock runs out. `by_hand` names the fields that a
+    handler set (of "kind", "category", "tlp" and "priority"): nothing changes them by itself any more.
     """
 
     id: int
@@ -108,6 +110,7 @@ class Ticket:
     due: datetime
     messages: int = 1
     protection: str = ""
+    by_hand: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +236,9 @@ class Outcome:
     Message-IDs of mails of ours that this message reports as not delivered: they are marked, and their tickets say so.
     `signature_id` is remembered as seen in this message; `offered` are certificates that came with it, kept apart from
     those of the operator. With `unseen` the decision takes it for new: where the store knows it from another message,
-    that is "stale" too.
+    that is "stale" too. `wanted` are the look-ups that it asks for; those that its ticket has already are left out.
+    With `again` the message was decided before and late answers came: outcome, acknowledgement and what was refused
+    stay as they are, and `updates` touch no field that a handler set by hand.
     """
 
     message_id: str
@@ -259,3 +264,5 @@ class Outcome:
     signature_id: str = ""
     unseen: bool = False
     offered: tuple[Certificate, ...] = ()
+    wanted: tuple[Wanted, ...] = ()
+    again: bool = False

@@ -27,7 +27,9 @@ from abuse_triage.model.ticket import (
     TicketRef,
     TicketState,
 )
+from abuse_triage.store.contacts import Contacts
 from abuse_triage.store.keys import Keys
+from abuse_triage.store.lookups import Lookups, TicketLookup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,8 @@ class Claimed:
 
     `attempts` counts this one too, `lease` must still be held at `finish`, `previous` is the ticket that the message
     already has because it was finished before and is tried again. `promoted` says that a person took it for a report:
-    no rule parks it any more.
+    no rule parks it any more. `again` says that late answers came about a message that has its outcome: where it
+    fails too often, `leave` gives it back as it was.
     """
 
     arrival: Arrival
@@ -44,6 +47,7 @@ class Claimed:
     lease: str
     previous: TicketRef | None = None
     promoted: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +179,7 @@ class TicketFile:
     journal: tuple[JournalEntry, ...]
     mails: tuple[StoredMail, ...]
     linked: tuple[str, ...]
+    lookups: tuple[TicketLookup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +201,18 @@ class TicketFilter:
     priority: Priority | None = None
     since: datetime | None = None
     limit: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByHand:
+    """What a handler sets; None and "" leave a field as it is. `type` belongs to `category`, and goes with it."""
+
+    kind: TicketKind | None = None
+    category: str = ""
+    type: str = ""
+    tlp: Tlp | None = None
+    priority: Priority | None = None
+    due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +252,9 @@ class Inbox(Protocol):
     def fail(self, claimed: Claimed, error: str) -> None:
         """Give back a message that could not be worked on; its attempt stays counted and `error` is kept."""
 
+    def leave(self, claimed: Claimed, error: str) -> None:
+        """Let a message that was claimed `again` keep the outcome that it has; `error` is journaled on its ticket."""
+
     def relations(self, keys: RelationKeys) -> Relations:
         """Find the tickets that a message relates to."""
 
@@ -266,6 +286,15 @@ class Inbox(Protocol):
 
 class Tickets(Protocol):
     """Tickets for people."""
+
+    def set_by_hand(self, number: str, changes: ByHand, actor: str, now: datetime) -> Ticket:
+        """Set fields of a ticket as a handler decides, journaled; from then on nothing else changes them.
+
+        Raises `NotFoundError` or `InputError`.
+        """
+
+    def journal(self, number: str, entry: JournalEntry) -> None:
+        """Add a line to a ticket's journal; raises `NotFoundError`."""
 
     def tickets(self, which: TicketFilter) -> list[Ticket]:
         """List tickets, newest first."""
@@ -380,5 +409,5 @@ class Health(Protocol):
         """Let go of the engine."""
 
 
-class Store(Inbox, Tickets, Outbox, Keys, Health, Protocol):
+class Store(Inbox, Tickets, Outbox, Keys, Lookups, Contacts, Health, Protocol):
     """All of it, as one engine implements it."""
