@@ -1,12 +1,18 @@
 """What is decided about one message by itself: who wrote, whether and to whom it is answered, what the rules say."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from abuse_triage.enrichment.late import late_facts
+from abuse_triage.enrichment.plan import plan
+from abuse_triage.enrichment.policy import level_of
+from abuse_triage.enrichment.questions import Question, questions, subjects
 from abuse_triage.indicators import names
 from abuse_triage.mail import automatic, thread
 from abuse_triage.mail.addressee import addressee
 from abuse_triage.mail.origin import Origin, origin, own_addresses
 from abuse_triage.model.decision import Tlp, Verdict
+from abuse_triage.model.lookups import NOTHING_KNOWN, DirectoryEntry, Enrichment, Wanted
 from abuse_triage.model.message import Arrival, Authentication
 from abuse_triage.model.openpgp import Encrypted, Protection
 from abuse_triage.model.report import NOT_OPENED, Opened, Reading, Scope
@@ -27,23 +33,25 @@ def judge(
     checked: Authentication | None = None,
     promoted: bool = False,
     opened: Opened = NOT_OPENED,
+    enrichment: Enrichment = NOTHING_KNOWN,
 ) -> Decision:
-    """Look up what is known offline and let the rules decide.
+    """Let the rules decide on what the message says and on what is known about it, and plan what else to ask.
 
     `checked` is what our own check of SPF, DKIM and DMARC found; it counts where no MTA of ours is believed. `promoted`
     says that a person took the message for a report: it is not parked then. `opened` is what OpenPGP adds: the rules
     see the plaintext, but whether and to whom an encrypted message is answered is decided on its outside alone, or our
-    answer would tell strangers whether we could open what they sent.
+    answer would tell strangers whether we could open what they sent. `enrichment` is what the cache, local files and
+    the contact directory know; nothing is asked here.
     """
     who = origin_of(reading, arrival, knowledge, checked)
     refusal = _refusal(reading, arrival, keys, knowledge, who)
-    known = _Known(arrival, keys, knowledge, who, refusal, opened.protection)
+    known = _Known(arrival, keys, knowledge, who, refusal, opened.protection, enrichment)
     inside = opened.reading or reading
     sealed = opened.protection.sealed
-    facts, scopes = _facts(inside, known)
+    facts, scopes, asked = _facts(inside, known)
     verdict = _verdict(inside, facts, known, promoted=promoted or sealed)
     if sealed:
-        known = replace(known, protection=_as_a_stranger_sees(opened.protection))
+        known = replace(known, protection=_as_a_stranger_sees(opened.protection), enrichment=NOTHING_KNOWN)
         outside = _verdict(reading, _facts(reading, known)[0], known, promoted=promoted)
         verdict = outside if outside.parked else replace(verdict, acknowledge=outside.acknowledge)
     if promoted:
@@ -70,6 +78,7 @@ def judge(
             rewritten=who.rewritten,
             signed=opened.protection.verified and not sealed,
         ),
+        wanted=() if verdict.parked else _wanted(asked, verdict, enrichment, arrival, knowledge, sealed=sealed),
     )
 
 
@@ -83,6 +92,7 @@ class _Known:
     who: Origin
     refusal: automatic.Refusal | None
     protection: Protection
+    enrichment: Enrichment
 
 
 def _as_a_stranger_sees(protection: Protection) -> Protection:
@@ -116,10 +126,24 @@ def _refusal(
     )
 
 
-def _facts(reading: Reading, known: _Known) -> tuple[Facts, tuple[Scope, ...]]:
-    """Return the facts of a reading, and whose each of its indicators is."""
+def asked_of(
+    reading: Reading, scopes: Sequence[Scope], arrival: Arrival, knowledge: Knowledge
+) -> tuple[tuple[str, ...], tuple[Question, ...]]:
+    """Return the subjects of a reading, and what could be asked about them; nothing about the sender's own domain."""
+    found = subjects(
+        reading.indicators,
+        scopes,
+        knowledge.constituency,
+        apart=frozenset(names.organisation(domain) for domain in _domains(reading, arrival)),
+    )
+    return tuple(found), questions(found, knowledge.settings.lookups)
+
+
+def _facts(reading: Reading, known: _Known) -> tuple[Facts, tuple[Scope, ...], tuple[Question, ...]]:
+    """Return the facts of a reading, whose each of its indicators is, and what could be asked about them."""
     mailbox = mailbox_of(known.knowledge.settings, known.arrival)
     scopes = tuple(known.knowledge.constituency.of(indicator) for indicator in reading.indicators)
+    found, asked = asked_of(reading, scopes, known.arrival, known.knowledge)
     facts = facts_of(
         reading,
         known.arrival.envelope,
@@ -134,7 +158,41 @@ def _facts(reading: Reading, known: _Known) -> tuple[Facts, tuple[Scope, ...]]:
         mentions_ticket=bool(known.keys.numbers),
         protection=known.protection,
     )
-    return facts, scopes
+    facts.update(late_facts(found, asked, known.enrichment, known.arrival.received_at))
+    return facts, scopes, asked
+
+
+def _reporter(reading: Reading, known: _Known) -> DirectoryEntry | None:
+    """Return the directory's entry for whoever wrote, None where that is not proven."""
+    entry = known.enrichment.reporter
+    proven = {known.who.proven_writer, reading.sender.email if known.protection.verified else ""} - {""}
+    return entry if entry is not None and entry.email in proven else None
+
+
+def _wanted(
+    asked: Sequence[Question],
+    verdict: Verdict,
+    enrichment: Enrichment,
+    arrival: Arrival,
+    knowledge: Knowledge,
+    *,
+    sealed: bool,
+) -> tuple[Wanted, ...]:
+    """Plan what to ask, as far as the TLP that was decided allows."""
+    settings = knowledge.settings
+    if not settings.lookups.enabled:
+        return ()
+    default = mailbox_of(settings, arrival).default_tlp
+    return plan(
+        asked,
+        enrichment,
+        settings.lookups,
+        tlp=verdict.tlp,
+        level=level_of(verdict.tlp, default, marked=verdict.tlp_marked, sealed=sealed),
+        message_id=arrival.id,
+        received_at=arrival.received_at,
+        secret=knowledge.secret,
+    )
 
 
 def _verdict(reading: Reading, facts: Facts, known: _Known, *, promoted: bool) -> Verdict:

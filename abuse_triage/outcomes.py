@@ -13,6 +13,7 @@ from abuse_triage.mail.addressee import Addressee
 from abuse_triage.mail.origin import Origin
 from abuse_triage.model.decision import Priority, Verdict
 from abuse_triage.model.identity import Mailbox
+from abuse_triage.model.lookups import Wanted
 from abuse_triage.model.message import Arrival
 from abuse_triage.model.openpgp import Encrypted, Protection
 from abuse_triage.model.report import NOT_OPENED, Opened, Reading, Scope
@@ -62,7 +63,8 @@ class Decision:
     """What was decided about one message, before it is told what it relates to.
 
     `inside` is the reading that the rules saw: that of the plaintext where one was opened. All that a stranger may
-    learn of the decision (refusal, origin, addressee) depends on the outside of the message only.
+    learn of the decision (refusal, origin, addressee) depends on the outside of the message only. `wanted` are the
+    look-ups that it asks for.
     """
 
     inside: Reading
@@ -74,6 +76,7 @@ class Decision:
     mailbox: Mailbox
     origin: Origin
     addressee: Addressee
+    wanted: tuple[Wanted, ...] = ()
 
     @property
     def sealed(self) -> bool:
@@ -94,11 +97,13 @@ def outcome(
     retried: bool,
     now: datetime,
     opened: Opened = NOT_OPENED,
+    again: bool = False,
 ) -> Outcome:
     """Write down what was decided about a message: all that its one transaction stores.
 
     `reading` is that of the outside, and `opened` what OpenPGP added to it. With `retried` the message had its ticket
-    before, which then takes the new values.
+    before, which then takes the new values. With `again` it was decided before, and late answers came: nobody is
+    answered, and handlers are told at once only of what was not urgent before.
     """
     verdict = decision.verdict
     inside = decision.inside
@@ -113,7 +118,7 @@ def outcome(
     lacking = missing(inside)
     outgoing = (
         ()
-        if refused
+        if refused or again
         else (_acknowledgement(reading, arrival, decision, opened, lacking=lacking, knowledge=knowledge, now=now),)
     )
     notices, told = _notices(arrival, decision, knowledge, now) if kind is OutcomeKind.OPENED or retried else ((), ())
@@ -143,7 +148,7 @@ def outcome(
             ScopedIndicator(kind=indicator.kind, value=indicator.value, registrable=indicator.registrable, scope=scope)
             for indicator, scope in zip(inside.indicators, decision.scopes, strict=True)
         ),
-        journal=(*_journal(kind, decision, relation, refused, now), *told),
+        journal=(*(() if again else _journal(kind, decision, relation, refused, now)), *told),
         outgoing=(*outgoing, *notices),
         participants=_participants(arrival, decision.origin) if relation.admits else (),
         refused=refused,
@@ -151,6 +156,8 @@ def outcome(
         signature_id=decision.protection.signature_id,
         unseen=bool(decision.protection.signature_id) and not decision.protection.replayed,
         offered=opened.offered,
+        wanted=decision.wanted if kind is not OutcomeKind.PARKED else (),
+        again=again,
     )
 
 

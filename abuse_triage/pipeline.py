@@ -11,6 +11,7 @@ from abuse_triage.judgement import judge, numbers, origin_of, park
 from abuse_triage.mail import layers, thread
 from abuse_triage.mail.decode import decode
 from abuse_triage.mail.opened import opened
+from abuse_triage.model.lookups import NOTHING_KNOWN, Enrichment
 from abuse_triage.model.message import Address, Arrival, Authentication, Mail, Place
 from abuse_triage.model.openpgp import Headers
 from abuse_triage.model.report import NOT_OPENED, Opened, Reading
@@ -132,12 +133,20 @@ def decide(
     checked: Authentication | None = None,
     promoted: bool = False,
     opened: Opened = NOT_OPENED,
+    enrichment: Enrichment = NOTHING_KNOWN,
+    again: bool = False,
 ) -> Outcome:
     """Turn a reading into the outcome that the store keeps; the same values always give the same outcome.
 
-    `checked`, `promoted` and `opened` are those of `judge`.
+    `checked`, `promoted`, `opened` and `enrichment` are those of `judge`; `again` is that of `outcome`.
     """
-    decision = judge(reading, arrival, keys, knowledge, checked=checked, promoted=promoted, opened=opened)
+    decision = judge(
+        *(reading, arrival, keys, knowledge),
+        checked=checked,
+        promoted=promoted,
+        opened=opened,
+        enrichment=enrichment,
+    )
     refusal = decision.refusal
     relation = relate(
         relations=relations,
@@ -163,4 +172,5 @@ def decide(
         retried=previous is not None,
         now=now,
         opened=opened,
+        again=again,
     )

@@ -100,11 +100,16 @@ class Constituency:
             return f"the domain .{registry} itself"
         if name in self._zones:
             return f"registration zone below .{registry}"
-        below = self._registrable(name)
+        below = self.registrable(name)
         return f"below .{registry} (registrable {below})" if below else f"below .{registry}"
 
-    def _registrable(self, name: str) -> str:
-        """Return the name one label below the longest configured zone, but never above what the suffix list says."""
+    def registrable(self, name: str) -> str:
+        """Return the name one label below the longest configured zone, but never above what the suffix list says.
+
+        "" for a zone itself and where there is no such name.
+        """
+        if name in self._zones:
+            return ""
         listed = registrable(name)
         child = name
         while (parent := child.partition(".")[2]) and parent not in self._zones:
