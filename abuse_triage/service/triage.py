@@ -13,11 +13,13 @@ import structlog
 
 from abuse_triage import outcomes, pipeline
 from abuse_triage.errors import TemporaryError
+from abuse_triage.model.lookups import NOTHING_KNOWN
 from abuse_triage.model.message import Arrival, Authentication
 from abuse_triage.model.report import NOT_OPENED, Opened, Reading
 from abuse_triage.model.settings import TriageSettings
 from abuse_triage.model.ticket import MailKind, Outcome, OutcomeKind
 from abuse_triage.outcomes import Knowledge
+from abuse_triage.service.enriching import Enricher
 from abuse_triage.service.failpoints import failpoint
 from abuse_triage.service.opening import Opener, OpeningError
 from abuse_triage.service.reading import Reader, ReadingError
@@ -54,11 +56,13 @@ class Decider:
         announce: Callable[[str], None],
         check: Callable[[Arrival], Future[Authentication]] | None = None,
         opener: Opener | None = None,
+        enricher: Enricher | None = None,
     ) -> None:
         """Take the parts; `announce` tells the supervisor which claim and which message is being worked on.
 
         `check` has the sender of a message checked, if that is wanted; what it promises must come, and may not fail.
-        `opener` has the team's keys; without it nothing is opened, and no signature checked.
+        `opener` has the team's keys; without it nothing is opened, and no signature checked. `enricher` knows what is
+        known about indicators and reporters; without it nothing is.
         """
         self._knowledge = knowledge
         self._settings: TriageSettings = knowledge.settings.triage
@@ -67,6 +71,7 @@ class Decider:
         self._announce = announce
         self._check = check
         self._opener = opener
+        self._enricher = enricher
         opening = knowledge.settings.openpgp.timeout + self._settings.deadline
         self._opening = opening.total_seconds()
 
@@ -165,6 +170,8 @@ class Decider:
     def _decide(self, read: _Read) -> Outcome:
         claimed = read.claimed
         keys = pipeline.keys(read.reading, claimed.arrival, self._knowledge, checked=read.checked)
+        now = datetime.now(UTC)
+        known = self._enricher.of(read.reading, read.opened, claimed.arrival, now) if self._enricher else NOTHING_KNOWN
         return pipeline.decide(
             read.reading,
             claimed.arrival,
@@ -173,10 +180,12 @@ class Decider:
             self._knowledge,
             lease=claimed.lease,
             previous=claimed.previous,
-            now=datetime.now(UTC),
+            now=now,
             checked=read.checked,
             promoted=claimed.promoted,
             opened=read.opened,
+            enrichment=known,
+            again=claimed.again,
         )
 
     def _finish(self, decided: Sequence[tuple[_Read, Outcome]]) -> None:
@@ -209,6 +218,9 @@ class Decider:
         log.warning("reading-failed", id=claimed.arrival.id, attempt=claimed.attempts, error=error)
         if claimed.attempts < self._settings.attempts:
             self._store.fail(claimed, error)
+            return
+        if claimed.again:
+            self._store.leave(claimed, error)
             return
         outcome = outcomes.quarantine(
             claimed.arrival,

@@ -1,0 +1,70 @@
+"""What is known about a message's subjects without asking anybody: the cache, local files and the contact directory."""
+
+from datetime import datetime
+from typing import Protocol
+
+from abuse_triage.judgement import asked_of
+from abuse_triage.model.decision import Tlp
+from abuse_triage.model.lookups import NOTHING_KNOWN, DirectoryEntry, Enrichment, Offline
+from abuse_triage.model.message import Arrival
+from abuse_triage.model.openpgp import Encrypted
+from abuse_triage.model.report import Opened, Reading
+from abuse_triage.outcomes import Knowledge, mailbox_of
+from abuse_triage.store.lookups import LookupCache
+
+
+class Directory(Protocol):
+    """As much of a contact directory as is asked for each message."""
+
+    def contact_at(self, address: str) -> DirectoryEntry | None:
+        """Return the entry with an address, None where there is none."""
+
+
+class LocalFiles(Protocol):
+    """Tables and files of the operator."""
+
+    def offline(self, subject: str) -> Offline | None:
+        """Return what they say about an address or name, None where they say nothing."""
+
+
+class NoFiles:
+    """Where the operator has none."""
+
+    def offline(self, subject: str) -> Offline | None:  # noqa: ARG002 -- as in LocalFiles
+        """Say nothing."""
+        return None
+
+
+class Enricher:
+    """Collects what is known; quick, and never asks anybody outside."""
+
+    def __init__(self, knowledge: Knowledge, cache: LookupCache, directory: Directory, files: LocalFiles) -> None:
+        """Take the sources."""
+        self._knowledge = knowledge
+        self._cache = cache
+        self._directory = directory
+        self._files = files
+
+    def of(self, reading: Reading, opened: Opened, arrival: Arrival, now: datetime) -> Enrichment:
+        """Return what is known about what a message points at, and who wrote; raises what the store raises.
+
+        Answers are seen at the TLP that the message has at least: rules may still raise it, and may see less then.
+        """
+        inside = opened.reading or reading
+        scopes = [self._knowledge.constituency.of(indicator) for indicator in inside.indicators]
+        found, asked = asked_of(inside, scopes, arrival, self._knowledge)
+        reporter = self._directory.contact_at(inside.sender.email) if inside.sender.email else None
+        if not found and reporter is None:
+            return NOTHING_KNOWN
+        answers = self._cache.known(asked, self._floor(inside, opened, arrival), now) if asked else ()
+        offline = {subject: said for subject in found if (said := self._files.offline(subject)) is not None}
+        return Enrichment(
+            known={(one.answer.kind, one.answer.subject): one for one in answers}, offline=offline, reporter=reporter
+        )
+
+    def _floor(self, inside: Reading, opened: Opened, arrival: Arrival) -> Tlp:
+        """Return the TLP that a message has at least, whatever the rules say."""
+        default = mailbox_of(self._knowledge.settings, arrival).default_tlp
+        sealed = opened.protection.encrypted is not Encrypted.NO
+        marked = max((marking.tlp for marking in inside.markings), default=default)
+        return max(marked, Tlp.AMBER) if sealed and not inside.markings else marked
