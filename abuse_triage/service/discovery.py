@@ -7,8 +7,9 @@ from datetime import datetime
 from abuse_triage.errors import InputError
 from abuse_triage.indicators import names
 from abuse_triage.indicators.special import special, unwrap
+from abuse_triage.lookups.exchange import Reach
 from abuse_triage.lookups.hosts import by_resolver, by_system
-from abuse_triage.lookups.wkd import Reach, fetch
+from abuse_triage.lookups.wkd import fetch
 from abuse_triage.model.openpgp import Certificate
 from abuse_triage.model.settings import Settings
 from abuse_triage.openpgp import wkd

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
-from abuse_triage.lookups.wkd import Reach
+from abuse_triage.lookups.exchange import Reach
 
 Reply = Callable[[str, str, ssl.SSLSocket], None]
 """Answers a request for host and path on a connection."""
