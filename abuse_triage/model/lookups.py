@@ -93,7 +93,8 @@ class Answer:
     """What one question brought; every text in it was written by strangers, cleaned and capped (`LONGEST_TEXT`).
 
     `subject` is what was asked: a canonical address, or a registrable name as A-labels. `server` is the host that was
-    asked, "" where nobody was. `reason` says why it FAILED, in our words. `retry_after` is what the server asked for.
+    asked, "" where nobody was. `reason` says why it FAILED, in our words; `temporary` that the same question may have
+    an answer a little later (no answer in time, cut off, HTTP 429 and 5xx). `retry_after` is what the server asked for.
     `refers_to` names another registry that would know (such as "apnic"), "" for none; it is not asked by itself.
 
     Of a network: `first` and `last` are its ends, `network` its name, `holder` its organisation, `country` two
@@ -108,6 +109,7 @@ class Answer:
     server: str
     result: Result
     reason: str = ""
+    temporary: bool = False
     retry_after: timedelta | None = None
     refers_to: str = ""
     first: str = ""

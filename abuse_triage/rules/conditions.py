@@ -1,6 +1,6 @@
 """Conditions over one message's facts: whether they hold, and which facts and words made them hold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -344,6 +344,20 @@ class InNetwork(_Untriggered):
     def because(self, view: View) -> Because:
         """Return the addresses that do, all addresses where none does."""
         return _shown(self.name, self._hits(view) or view.values(self.name))
+
+
+def facts_of(condition: Condition) -> Iterator[str]:
+    """Yield the name of every fact that a condition looks at, repeated where it looks twice."""
+    match condition:
+        case Every(parts) | Some(parts):
+            for part in parts:
+                yield from facts_of(part)
+        case Opposite(part):
+            yield from facts_of(part)
+        case Found(look):
+            yield look[1]
+        case Flag() | Number() | Present() | Member() | Under() | InNetwork():
+            yield condition.name
 
 
 def _shown(name: str, values: Sequence[str]) -> Because:

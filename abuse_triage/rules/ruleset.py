@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic
 
 from abuse_triage.model.decision import Phase
-from abuse_triage.rules.conditions import Because, Condition, Engine, Look, View
+from abuse_triage.rules.conditions import Because, Condition, Engine, Look, View, facts_of
 from abuse_triage.rules.schema import ClassifyThen, Decide, Example, GateThen, MarkThen, RouteThen, Then
 from abuse_triage.rules.taxonomy import Taxonomy
 
@@ -99,3 +99,8 @@ class Ruleset:
     def rules(self) -> tuple[Rule[Any], ...]:
         """Every rule, phase by phase in the order in which they are asked."""
         return (*self.gate, *self.mark, *self.classify, *self.route)
+
+    def looks_at(self, prefix: str) -> bool:
+        """Tell whether any rule looks at a fact whose name begins so, rules in shadow included: they are traced."""
+        conditions = (one for rule in self.rules for one in (rule.when, *(held for _, held in rule.exceptions)))
+        return any(name.startswith(prefix) for condition in conditions for name in facts_of(condition))
