@@ -19,6 +19,8 @@ from abuse_triage.model.report import Indicator, Kind, Scope
 Question = tuple[LookupKind, str]
 """What is asked, and about what: a canonical address, or a registrable name as A-labels."""
 
+_NOBODYS = frozenset(["alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test"])
+"""Top-level domains without a registry that could be asked (RFC 6761, 7686, 9476; some are in the suffix list)."""
 _DNS = frozenset([LookupKind.DELEGATION, LookupKind.HOSTS, LookupKind.POINTER])
 
 
@@ -49,7 +51,8 @@ def subject_of(indicator: Indicator, constituency: Constituency) -> str:
     if _is_address(host):
         address = unwrap(plain(ip_address(host)))
         return "" if special(address) else str(address)
-    return constituency.registrable(host) if known_tld(host.rpartition(".")[2]) else ""
+    top = host.rpartition(".")[2]
+    return constituency.registrable(host) if known_tld(top) and top not in _NOBODYS else ""
 
 
 def questions(found: dict[str, Scope], settings: LookupSettings) -> tuple[Question, ...]:
