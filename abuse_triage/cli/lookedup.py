@@ -1,0 +1,155 @@
+"""What look-ups brought, what is withheld, and whom to write to, printed by `ticket show` and `triage`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from abuse_triage.cli.output import moment, show
+from abuse_triage.enrichment.proposals import Proposal, proposals
+from abuse_triage.indicators.refang import defang
+from abuse_triage.model.lookups import (
+    Answer,
+    ContactKind,
+    DirectoryEntry,
+    LookupKind,
+    LookupState,
+    Offline,
+    Permission,
+    Registrar,
+    Result,
+)
+from abuse_triage.store.interface import Store
+from abuse_triage.store.lookups import TicketLookup
+
+_WIDTH = 14
+"""Columns of the name of a kind."""
+_FINDS = {
+    LookupKind.NETWORK: "no such network",
+    LookupKind.ABUSE_CONTACT: "no abuse contact",
+    LookupKind.DOMAIN: "not registered",
+    LookupKind.OWN_DOMAIN: "not registered",
+    LookupKind.DELEGATION: "not delegated",
+    LookupKind.HOSTS: "no addresses",
+    LookupKind.POINTER: "no name",
+}
+"""What it means that there is no such thing."""
+
+
+def _nothing(_subject: str) -> Offline | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What is known besides the answers: local files, the registrar table, and national CSIRTs by country."""
+
+    offline: Callable[[str], Offline | None] = _nothing
+    registrars: Sequence[Registrar] = ()
+    nationals: Mapping[str, DirectoryEntry] = field(default_factory=dict)
+
+
+def sources_of(store: Store) -> Sources:
+    """Return what is known besides the answers."""
+    entries = store.contacts((ContactKind.NATIONAL_CSIRT,))
+    return Sources(nationals={entry.country: entry for entry in reversed(entries) if entry.country})
+
+
+def show_lookups(lookups: Sequence[TicketLookup], sources: Sources, zone: str, *, number: str = "") -> None:
+    """Print the section "Look-ups", subject by subject; nothing where there is none.
+
+    `number` is the ticket's, for the command that releases what is withheld; "" where that cannot be done.
+    """
+    if not lookups:
+        return
+    show()
+    show("Look-ups")
+    answers = {(one.kind, one.subject): one.known.answer for one in lookups if one.known}
+    for subject in dict.fromkeys(one.subject for one in lookups):
+        show(f"  {defang(subject)}")
+        offline = sources.offline(subject)
+        if offline is not None:
+            _line("local files", _local(offline))
+        about = [one for one in lookups if one.subject == subject]
+        for one in about:
+            if one.state is not LookupState.WITHHELD or one.known is not None:
+                _show_one(one, zone)
+        for reason in dict.fromkeys(one.reason for one in about if _is_withheld(one)):
+            kinds = ", ".join(_name(one) for one in about if _is_withheld(one) and one.reason == reason)
+            _line("not asked", f"{kinds}: {reason}")
+        found = proposals(subject, answers, offline=offline, registrars=sources.registrars, nationals=sources.nationals)
+        for index, proposal in enumerate(found):
+            _line("or to" if index else "write to", _proposal(proposal))
+    if number and any(_is_withheld(one) and one.permission is Permission.ASK for one in lookups):
+        show(f"  To let one of them be asked: abuse-triage ticket lookup {number} --allow SUBJECT")
+
+
+def _is_withheld(one: TicketLookup) -> bool:
+    return one.state is LookupState.WITHHELD and one.known is None
+
+
+def _name(one: TicketLookup) -> str:
+    return f"{one.kind}{'' if one.permission is Permission.ASK else ' (never)'}"
+
+
+def _line(name: str, text: str) -> None:
+    show(f"    {name.ljust(_WIDTH)}{text}")
+
+
+def _show_one(one: TicketLookup, zone: str) -> None:
+    if one.known is None:
+        _line(one.kind, one.reason or ("not asked yet" if one.state is LookupState.WAITING else "being asked"))
+        return
+    answer = one.known.answer
+    again = "; asked again" if one.state in {LookupState.WAITING, LookupState.ASKING} else ""
+    _line(one.kind, f"{words(answer, zone)}  [{_whence(answer, one.known.asked_at, zone)}{again}]")
+    for contact in answer.contacts:
+        if contact.role != "abuse" and contact.email:
+            who = f"{contact.email}{f' ({contact.name})' if contact.name and not contact.personal else ''}"
+            _line("", f"{contact.role}: {who}")
+
+
+def _whence(answer: Answer, asked_at: datetime, zone: str) -> str:
+    return f"{answer.server or 'nobody'}, {moment(asked_at, zone)}"
+
+
+def words(answer: Answer, zone: str) -> str:
+    """Say in one line what an answer says."""
+    if answer.result is Result.FAILED:
+        return f"failed: {answer.reason}"
+    if answer.result is Result.NOT_FOUND:
+        return f"{_FINDS[answer.kind]}{f' ({answer.reason})' if answer.reason else ''}"
+    found = [
+        answer.network,
+        f"{answer.first} to {answer.last}" if answer.first else "",
+        answer.holder,
+        answer.country,
+        answer.registry,
+        f"registrar {answer.registrar}" if answer.registrar else "",
+        f"managed by {answer.managed_by}" if answer.managed_by else "",
+        f"registered {_day(answer.created, zone)}" if answer.created else "",
+        f"expires {_day(answer.expires, zone)}" if answer.expires else "",
+        ", ".join(answer.statuses),
+        f"name servers {' '.join(answer.name_servers)}" if answer.name_servers else "",
+        {True: "signed (DNSSEC)", False: "not signed (DNSSEC)", None: ""}[answer.signed],
+        f"DS {'; '.join(answer.ds)}" if answer.ds else "",
+        " ".join(answer.addresses),
+        f"mail to {' '.join(answer.mail_hosts)}" if answer.mail_hosts else "",
+        f"texts {'; '.join(answer.texts)}" if answer.texts else "",
+        " ".join(answer.names),
+    ]
+    return ", ".join(text for text in found if text) or "found"
+
+
+def _day(at: datetime, zone: str) -> str:
+    return moment(at, zone)[:10]
+
+
+def _local(offline: Offline) -> str:
+    system = f"AS{offline.asn}" if offline.asn else ""
+    owner = f"{offline.owner} ({offline.owner_key})" if offline.owner else ""
+    found = (" ".join(filter(None, (system, offline.as_name))), offline.country, owner, offline.owner_note)
+    return ", ".join(text for text in found if text)
+
+
+def _proposal(proposal: Proposal) -> str:
+    return f"{proposal.email} ({f'{proposal.name}; ' if proposal.name else ''}{proposal.source})"
