@@ -14,6 +14,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from abuse_triage.model import openpgp
+from abuse_triage.model.lookup_settings import PolicySettings
+from abuse_triage.model.lookups import Level, LookupKind
 from abuse_triage.model.section import Section
 from abuse_triage.model.settings import Settings
 from abuse_triage.replies import sandbox, wording
@@ -38,6 +40,13 @@ def configuration() -> str:
 def failure_table() -> str:
     """Return the table of why something could not be decrypted or checked, and what to do."""
     return _table(("reason", "what to do"), [(str(failure), advice) for failure, advice in openpgp.ADVICE.items()])
+
+
+def policy_table() -> str:
+    """Return the table of which look-ups leave at which TLP."""
+    policy = PolicySettings()
+    rows = [(f"`{kind}`", *(str(policy.permission(kind, level)) for level in Level)) for kind in LookupKind]
+    return _table(("", *(str(level) for level in Level)), rows)
 
 
 def fact_table() -> str:
@@ -78,6 +87,7 @@ def function_table() -> str:
 PARTS = {
     "configuration": configuration,
     "facts": fact_table,
+    "policy": policy_table,
     "tests": test_table,
     "actions": action_table,
     "variables": variable_table,
@@ -119,10 +129,11 @@ def _section(title: str, about: str, section: type[Section]) -> str:
 
 
 def _default(name: str, field: FieldInfo, section: type[Section]) -> str:
-    if field.default is PydanticUndefined:
+    default = field.get_default(call_default_factory=True)
+    if default is PydanticUndefined:
         return _NEEDED
     value = section.__pydantic_serializer__.to_python(
-        section.model_construct(**{name: field.default}), mode="json", include={name}, warnings=False
+        section.model_construct(**{name: default}), mode="json", include={name}, warnings=False
     )[name]
     return f"`{_toml(value)}`"
 
@@ -138,8 +149,12 @@ def _toml(value: Any) -> str:
         case list():
             return f"[{', '.join(map(_toml, value))}]"
         case dict():
-            return f"{{{', '.join(f'{key} = {_toml(item)}' for key, item in value.items())}}}"
+            return f"{{{', '.join(f'{_key(key)} = {_toml(item)}' for key, item in value.items())}}}"
     return str(value)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else f'"{name}"'
 
 
 def _argument(parameter: Parameter) -> str:
