@@ -1,0 +1,124 @@
+"""How servers are treated: not too often, not while they fail, and no more about persons than they allow.
+
+What is spent and what failed stands in the store, so that all processes and hosts are polite together.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from abuse_triage.model.budget import Bucket
+from abuse_triage.model.lookup_settings import LookupSettings
+from abuse_triage.model.lookups import Answer, LookupKind, Result
+from abuse_triage.store.lookups import Lookups
+
+log = structlog.get_logger()
+
+RIPE = "ripe"
+"""The registry that counts the persons about whom somebody asks."""
+FAILURES = 5
+"""So many failures in a row, and the server is left alone for a while."""
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(hours=1)
+"""The pause doubles from one to the other with every further failure; no longer one is believed of Retry-After."""
+_JITTER = 0.2
+_LONGEST_QUEUE = timedelta(hours=1)
+_OF_RESOLVERS = frozenset([LookupKind.DELEGATION, LookupKind.HOSTS, LookupKind.POINTER])
+"""Whose name has servers that are silent is told by them, not by our resolver, which knows itself whether it works."""
+
+
+class Supply(Lookups, Protocol):
+    """What is needed of a store."""
+
+    def used(self, buckets: list[Bucket], now: datetime) -> list[float]:
+        """Return how much of each budget is used up, from 0 to 1."""
+
+
+class Politeness:
+    """Decides when a server may be asked; used by one thread."""
+
+    def __init__(self, settings: LookupSettings, store: Supply, chance: Callable[[], float]) -> None:
+        """Take the rates, and random numbers from 0 to 1 for the jitter of pauses."""
+        self._settings = settings
+        self._store = store
+        self._chance = chance
+        self._probe = settings.timeout * 2
+        self._personal = Bucket(
+            name=f"lookup-personal:{RIPE}", count=settings.ripe_personal.count, span=settings.ripe_personal.span
+        )
+        self._queues: dict[str, datetime] = {}
+        self._alone: set[str] = set()
+
+    def admit(self, server: str, registry: str, now: datetime) -> datetime | None:
+        """Take what one question to a server costs, and return None; else the time at which to try again.
+
+        `registry` is that of the question where it may bring data about persons, "" otherwise. Those who are told to
+        come back get different times, one share of the budget apart, so that they do not all come at once.
+        """
+        until = self._until(server, registry, now)
+        return None if until is None else self.queue(server, until)
+
+    def queue(self, server: str, earliest: datetime) -> datetime:
+        """Return when the next in the queue of a server should try, not before a time."""
+        bucket = self._bucket(server)
+        last = self._queues.get(server)
+        turn = (
+            earliest
+            if last is None
+            else min(max(earliest, last + bucket.span / bucket.count), earliest + _LONGEST_QUEUE)
+        )
+        if len(self._queues) > 1000:  # servers are few; names below configured domains are not
+            self._queues.clear()
+        self._queues[server] = turn
+        return turn
+
+    def settle(self, answer: Answer, server: str, now: datetime) -> int:
+        """Take note of how a server answered; returns its failures in a row."""
+        if answer.registry == RIPE and (persons := sum(contact.personal for contact in answer.contacts)):
+            self._store.spend(self._personal, persons, now)
+        if answer.kind in _OF_RESOLVERS:
+            return 1 if answer.result is Result.FAILED else 0
+        if answer.result is not Result.FAILED or answer.refers_to:
+            self._store.server_answered(server)
+            if server in self._alone:
+                self._alone.discard(server)
+                log.info("server-back", server=server)
+            return 0
+        failures = 1 + next((one.failures for one in self._store.servers() if one.name == server), 0)
+        pause = pause_after(failures, answer.retry_after, self._chance())
+        if pause is not None:
+            self._alone.add(server)
+            log.warning(
+                "server-left-alone",
+                server=server,
+                failures=failures,
+                reason=answer.reason,
+                pause=round(pause.total_seconds()),
+            )
+        return self._store.server_failed(server, answer.reason, None if pause is None else now + pause)
+
+    def _until(self, server: str, registry: str, now: datetime) -> datetime | None:
+        share = 1 / self._personal.count
+        if registry == RIPE and self._store.used([self._personal], now)[0] > 1 - share:
+            return now + self._personal.span * share
+        return self._store.admit(server, [self._bucket(server)], self._probe, now)
+
+    def _bucket(self, server: str) -> Bucket:
+        rate = self._settings.rates.get(server, self._settings.rate)
+        return Bucket(name=f"lookup:{server}", count=rate.count, span=rate.span)
+
+
+def pause_after(failures: int, retry_after: timedelta | None, chance: float) -> timedelta | None:
+    """Return how long to leave a server alone that failed so often in a row, None for not at all.
+
+    What it asks for itself counts, up to an hour; else the pause grows from the fifth failure on. `chance` from 0 to 1
+    shifts a pause of our own by up to a fifth, so that not everybody comes back at the same moment.
+    """
+    if retry_after is not None and retry_after > timedelta(0):
+        return min(retry_after, LONGEST_PAUSE)
+    if failures < FAILURES:
+        return None
+    pause = min(FIRST_PAUSE * 2 ** min(failures - FAILURES, 10), LONGEST_PAUSE)
+    return pause * (1 + _JITTER * (2 * chance - 1))
