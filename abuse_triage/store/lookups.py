@@ -60,7 +60,7 @@ class LookupCache(Protocol):
         """
 
 
-class Lookups(LookupCache, Protocol):
+class LookupQueue(Protocol):
     """Look-ups on their way: each question is asked once, for all tickets that want to know."""
 
     def claim_lookups(self, limit: int, lease: timedelta, now: datetime) -> list[Task]:
@@ -89,17 +89,9 @@ class Lookups(LookupCache, Protocol):
         To be called before the task is answered.
         """
 
-    def release_lookups(
-        self, number: str, subjects: Sequence[str], kinds: Sequence[LookupKind], actor: str, now: datetime
-    ) -> list[TicketLookup]:
-        """Let withheld look-ups of a ticket be made, journaled, and return them; () means all.
 
-        Raises `NotFoundError`, and `InputError` where the policy says "no" to one of those that were named or none
-        of them is withheld.
-        """
-
-    def lookups_of(self, number: str) -> list[TicketLookup]:
-        """List a ticket's look-ups with the answers that it may see, in the order they came; raises `NotFoundError`."""
+class LookupServers(Protocol):
+    """The servers that are asked: what all processes spend of their patience together."""
 
     def admit(self, server: str, budgets: Sequence[Bucket], pause: timedelta, now: datetime) -> datetime | None:
         """Take one from each of a server's budgets, or nothing where one is empty; None to go ahead, else until when.
@@ -119,6 +111,22 @@ class Lookups(LookupCache, Protocol):
 
     def servers(self) -> list[Server]:
         """List the servers that fail, worst first, at most 100."""
+
+
+class Lookups(LookupCache, LookupQueue, LookupServers, Protocol):
+    """All of it, with what tickets and the scheduler need."""
+
+    def release_lookups(
+        self, number: str, subjects: Sequence[str], kinds: Sequence[LookupKind], actor: str, now: datetime
+    ) -> list[TicketLookup]:
+        """Let withheld look-ups of a ticket be made, journaled, and return them; () means all.
+
+        Raises `NotFoundError`, and `InputError` where the policy says "no" to one of those that were named or none
+        of them is withheld.
+        """
+
+    def lookups_of(self, number: str) -> list[TicketLookup]:
+        """List a ticket's look-ups with the answers that it may see, in the order they came; raises `NotFoundError`."""
 
     def forget_answers(self, before: datetime) -> int:
         """Remove the answers that were asked for before a time; returns how many."""
