@@ -13,6 +13,7 @@ from threading import Lock
 from typing import TypeVar
 
 import dns.exception
+import dns.flags
 import dns.message
 import dns.name
 import dns.query
@@ -20,6 +21,7 @@ import dns.rcode
 import dns.rdata
 import dns.rdatatype
 from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.ANY.NS import NS
 from dns.rdtypes.ANY.PTR import PTR
 from dns.rdtypes.ANY.TXT import TXT
 
@@ -50,12 +52,14 @@ _SILENCE_MEMORY = 60.0
 """Seconds for which that is remembered (RFC 2308 section 7.2 allows 300)."""
 _MOST_TRIES = 10
 """Attempts at one question: answers that make no sense, or refused connections, cost no time that would end them."""
-_PAYLOAD = 1232
+PAYLOAD = 1232
 """Octets of a UDP answer that no network fragments (DNS Flag Day 2020)."""
+_FLAGS = dns.flags.RD | dns.flags.AD
+"""AD in a question asks for AD in the answer (RFC 6840 section 5.7)."""
 _ROOT = dns.message.make_query(".", dns.rdatatype.NS)
 
 Record = bytes | str | tuple[int, str]
-"""The octets of a TXT record, an address or a name, or preference and host of an MX record."""
+"""The octets of a TXT record, preference and host of an MX record, or an address, a name, a DS record as text."""
 
 
 class UnansweredError(TemporaryError):
@@ -67,9 +71,28 @@ class Kind(StrEnum):
 
     A = "A"
     AAAA = "AAAA"
+    DS = "DS"
     MX = "MX"
+    NS = "NS"
     PTR = "PTR"
     TXT = "TXT"
+
+
+_OF_A_ZONE = frozenset([Kind.DS, Kind.NS])
+"""What belongs to a zone's own name: where a CNAME leads, there is another zone (RFC 1034 section 3.6.2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The records of a name, none where it does not exist or has none of that type.
+
+    `validated` is the resolver's word that DNSSEC proves it (the AD bit, RFC 4035 section 3.2.3), which counts as much
+    as the way to that resolver. `lifetime` is for how many seconds it still holds.
+    """
+
+    records: tuple[Record, ...]
+    validated: bool
+    lifetime: float
 
 
 _Key = tuple[dns.name.Name, Kind]
@@ -83,6 +106,7 @@ class _Remembered:
 
     records: tuple[Record, ...] | None
     until: float
+    validated: bool = False
 
 
 class Resolver:
@@ -102,7 +126,7 @@ class Resolver:
         self._breaker = Breaker(self._probe)
         self._lock = Lock()
         self._remembered: dict[_Key, _Remembered] = {}
-        self._asked: dict[_Key, Future[tuple[Record, ...]]] = {}
+        self._asked: dict[_Key, Future[Found]] = {}
 
     @property
     def unreachable(self) -> bool:
@@ -115,17 +139,21 @@ class Resolver:
         `deadline` is on the monotonic clock. The same question is asked once by all threads together. Raises
         `UnansweredError`.
         """
+        return self.find(name, kind, deadline).records
+
+    def find(self, name: str, kind: Kind, deadline: float) -> Found:
+        """Return what `ask` returns, and what else is known of it; raises `UnansweredError`."""
         if not name.isascii():
-            return ()
+            return _NEVER
         try:
             key = (dns.name.from_text(name), kind)
         except dns.exception.DNSException:  # too long, or an empty label
-            return ()
+            return _NEVER
         owner = self._organisation(name) or name
         with self._lock:
             known = self._remembered.get(key)
             if known is not None and known.until > time.monotonic():
-                return _records_or_raise(known)
+                return _found_or_raise(known)
             asked = self._asked.get(key)
             mine = asked is None
             if asked is None:
@@ -139,27 +167,27 @@ class Resolver:
         except TimeoutError:
             raise UnansweredError("the deadline passed") from None
 
-    def _ask(self, key: _Key, owner: str, asked: Future[tuple[Record, ...]], deadline: float) -> tuple[Record, ...]:
+    def _ask(self, key: _Key, owner: str, asked: Future[Found], deadline: float) -> Found:
         """Ask for all threads that want to know; an organisation that is silent is remembered as such."""
         began = time.monotonic()
         try:
-            records = self._find(key, deadline)
+            found = self._find(key, deadline)
         except BaseException as error:
             asked.set_exception(error)
             if time.monotonic() - began > min(_IMPATIENCE, self._patience) / 2 and not self.unreachable:
                 self._keep(self._silent, owner, time.monotonic() + _SILENCE_MEMORY)
             raise
         else:
-            asked.set_result(records)
-            return records
+            asked.set_result(found)
+            return found
         finally:
             with self._lock:
                 del self._asked[key]
 
-    def _find(self, key: _Key, deadline: float) -> tuple[Record, ...]:
+    def _find(self, key: _Key, deadline: float) -> Found:
         found = self._exchange(key, deadline)
         self._keep(self._remembered, key, found)
-        return _records_or_raise(found)
+        return _found_or_raise(found)
 
     def _keep(self, memory: dict[_K, _V], key: _K, value: _V) -> None:
         """Remember something, and forget the oldest where there is too much."""
@@ -170,7 +198,7 @@ class Resolver:
 
     def _exchange(self, key: _Key, deadline: float) -> _Remembered:
         """Ask one resolver after the other, again and again while there is time; a failure is an answer too."""
-        query = dns.message.make_query(*key, payload=_PAYLOAD)
+        query = dns.message.make_query(*key, payload=PAYLOAD, flags=_FLAGS)
         failed = 0
         for _ in range(_MOST_TRIES):
             server = self._servers[0]
@@ -178,7 +206,7 @@ class Resolver:
             if left <= 0 or not self._breaker.allows():
                 raise UnansweredError("no resolver answers" if self.unreachable else "the deadline passed")
             try:
-                response = _send(query, server, min(left, self._patience))
+                response = exchange(query, server, min(left, self._patience))
             except (OSError, EOFError, dns.exception.DNSException) as error:
                 if left >= min(self._patience, _IMPATIENCE) or isinstance(error, OSError):
                     self._breaker.unanswered()
@@ -187,7 +215,7 @@ class Resolver:
             self._breaker.answered()
             with contextlib.suppress(dns.exception.DNSException):  # such as a CNAME that leads back to itself
                 if response.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
-                    return _read(response)
+                    return _read(response, key)
             self._put_last(server)
             failed += 1
             if failed == len(self._servers):
@@ -204,7 +232,7 @@ class Resolver:
         """Ask for the root, which every resolver has at hand: any answer counts."""
         for server in tuple(self._servers):
             with contextlib.suppress(OSError, EOFError, dns.exception.DNSException):
-                _send(_ROOT, server, self._patience)
+                exchange(_ROOT, server, self._patience)
                 return True
         return False
 
@@ -230,22 +258,37 @@ class Questions:
         return tuple(record for record in self.ask(name, Kind.TXT) if isinstance(record, bytes))
 
 
-def _records_or_raise(known: _Remembered) -> tuple[Record, ...]:
+def exchange(query: dns.message.Message, server: tuple[str, int], seconds: float) -> dns.message.Message:
+    """Ask over UDP, and over TCP where the answer is too long for it, within so many seconds in all.
+
+    Raises `OSError`, `EOFError` and `DNSException`; answers to other questions are passed over.
+    """
+    deadline = time.monotonic() + seconds
+    try:
+        return dns.query.udp(query, server[0], seconds, server[1], raise_on_truncation=True, ignore_errors=True)
+    except dns.message.Truncated:
+        return dns.query.tcp(query, server[0], max(0.0, deadline - time.monotonic()), server[1])
+
+
+_NEVER = Found(records=(), validated=False, lifetime=LONGEST_MEMORY)
+"""Of what cannot be a name."""
+
+
+def _found_or_raise(known: _Remembered) -> Found:
     if known.records is None:
         raise UnansweredError("the servers of that name fail")
-    return known.records
+    return Found(records=known.records, validated=known.validated, lifetime=max(0.0, known.until - time.monotonic()))
 
 
-def _send(query: dns.message.Message, server: tuple[str, int], seconds: float) -> dns.message.Message:
-    """Ask over UDP, and over TCP where the answer is too long for it."""
-    return dns.query.udp_with_fallback(query, server[0], seconds, server[1], ignore_errors=True)[0]
-
-
-def _read(response: dns.message.Message) -> _Remembered:
+def _read(response: dns.message.Message, key: _Key) -> _Remembered:
     assert isinstance(response, dns.message.QueryMessage)  # noqa: S101 -- what answers a query is one
+    name, kind = key
     chain = response.resolve_chaining()
-    records = tuple(record for item in list(chain.answer or ())[:MOST_RECORDS] if (record := _record(item)) is not None)
-    return _Remembered(records, time.monotonic() + min(chain.minimum_ttl, LONGEST_MEMORY))
+    items = list(chain.answer or ())[:MOST_RECORDS] if kind not in _OF_A_ZONE or chain.canonical_name == name else ()
+    records = tuple(record for item in items if (record := _record(item)) is not None)
+    return _Remembered(
+        records, time.monotonic() + min(chain.minimum_ttl, LONGEST_MEMORY), bool(response.flags & dns.flags.AD)
+    )
 
 
 def _record(item: dns.rdata.Rdata) -> Record | None:
@@ -256,8 +299,8 @@ def _record(item: dns.rdata.Rdata) -> Record | None:
             return text if len(text) <= LONGEST_TEXT else None
         case MX():
             return item.preference, item.exchange.to_text(omit_final_dot=True)
-        case PTR():
+        case PTR() | NS():
             name: str = item.target.to_text(omit_final_dot=True)
             return name
         case _:
-            return item.to_text()  # an address
+            return item.to_text()  # an address, or a DS record

@@ -42,14 +42,14 @@ $TTL 300
 class NameServer:
     """NSD in a folder; a context manager. `address` is what `authentication.resolver` takes."""
 
-    def __init__(self, folder: Path, zones: Mapping[str, str]) -> None:
-        """Write the zones: from their names to the lines behind SOA and NS."""
+    def __init__(self, folder: Path, zones: Mapping[str, str], start: str = START) -> None:
+        """Write the zones: from their names to the lines behind SOA and NS, or behind another `start`."""
         self._folder = folder
-        self._port = free_port()
-        self.address = f"127.0.0.1:{self._port}"
-        config = CONFIG.format(port=self._port, folder=folder)
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        config = CONFIG.format(port=self.port, folder=folder)
         for name, lines in zones.items():
-            (folder / f"{name}.zone").write_text(START + lines)
+            (folder / f"{name}.zone").write_text(start + lines)
             config += f'zone:\n  name: "{name}"\n  zonefile: "{name}.zone"\n'
         (folder / "nsd.conf").write_text(config)
         self._process: subprocess.Popen[bytes] | None = None
@@ -61,7 +61,7 @@ class NameServer:
         give_up = time.monotonic() + 10
         while time.monotonic() < give_up and self._process.poll() is None:
             try:
-                dns.query.udp(query, "127.0.0.1", 0.2, self._port)
+                dns.query.udp(query, "127.0.0.1", 0.2, self.port)
             except (OSError, dns.exception.DNSException):
                 time.sleep(0.02)
             else:
