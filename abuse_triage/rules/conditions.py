@@ -6,7 +6,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Protocol
 
-from abuse_triage.rules.facts import Facts, FactValue
+from abuse_triage.rules.facts import FACTS, Facts, FactValue
 from abuse_triage.rules.text import excerpt, fold, words
 
 Because = tuple[tuple[str, str], ...]
@@ -65,9 +65,11 @@ class View:
         return bool(self._facts.get(name, False))
 
     def number(self, name: str) -> int:
-        """Return a number, 0 where it is absent or none."""
-        value = self._facts.get(name, 0)
-        return value if isinstance(value, int) else 0
+        """Return a number; where it is absent or none, what stands for that, which is mostly 0."""
+        value = self._facts.get(name)
+        if isinstance(value, int):
+            return value
+        return FACTS[name].absent if name in FACTS else 0
 
     def values(self, name: str) -> tuple[str, ...]:
         """Return the values of a fact that are not empty."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from abuse_triage.model.decision import TicketKind
 from abuse_triage.model.identity import Contact
+from abuse_triage.model.lookups import DirectoryEntry
 from abuse_triage.model.message import Authentication, Envelope, Header, Place
 from abuse_triage.model.openpgp import UNPROTECTED, Protection
 from abuse_triage.model.report import Indicator, Kind, Reading, Scope
@@ -26,10 +27,14 @@ class FactType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One fact that rules may name: its type and one line for the reference."""
+    """One fact that rules may name: its type and one line for the reference.
+
+    `absent` is the value of a number that nobody knows.
+    """
 
     type: FactType
     doc: str
+    absent: int = 0
 
 
 def _indicator_facts() -> dict[str, Fact]:
@@ -57,6 +62,13 @@ FACTS: Mapping[str, Fact] = {
     "auth.forged": Fact(FactType.FLAG, "whether SPF or DMARC failed and no signature of the domain in From holds"),
     "contact.name": Fact(FactType.TEXT, "the contact that wrote, proven; empty where it is none"),
     "contact.kind": Fact(FactType.TEXT, "what that contact is: team or robot"),
+    "reporter.kind": Fact(
+        FactType.TEXT,
+        "what the reporter is in the contact directory, proven: cctld, csirt, national-csirt, registrar, "
+        "law-enforcement, customer or other; empty where unknown or not proven",
+    ),
+    "reporter.organisation": Fact(FactType.TEXT, "the organisation of that reporter"),
+    "reporter.country": Fact(FactType.TEXT, "the country of that reporter, two capitals"),
     "openpgp.form": Fact(FactType.TEXT, "how OpenPGP is wrapped in it: pgp-mime-signed, deeper …; empty for none"),
     "openpgp.encrypted": Fact(FactType.TEXT, "whether it was encrypted: yes, no or failed"),
     "openpgp.signature": Fact(FactType.TEXT, "what the signature is: none, good, bad, expired-key, unknown-key …"),
@@ -86,6 +98,20 @@ FACTS: Mapping[str, Fact] = {
     "scope.name_server": Fact(FactType.FLAG, "whether it points at one of our name servers"),
     "scope.network": Fact(FactType.FLAG, "whether it points at an address in our networks"),
     "scope.asn": Fact(FactType.TEXTS, "numbers of our autonomous systems that it points into"),
+    "lookup.done": Fact(FactType.FLAG, "whether look-ups about it have been answered"),
+    "lookup.country": Fact(FactType.TEXTS, "countries of its addresses and networks, two capitals"),
+    "lookup.asn": Fact(FactType.TEXTS, "numbers of the autonomous systems of its addresses, without AS"),
+    "lookup.network": Fact(FactType.TEXTS, "names of the networks of its addresses"),
+    "lookup.holder": Fact(FactType.TEXTS, "holders of its networks, autonomous systems and names"),
+    "lookup.registrar": Fact(FactType.TEXTS, "registrars and managing entities of its names"),
+    "lookup.owner": Fact(FactType.TEXTS, "owners of its addresses and names by your own table"),
+    "lookup.name_server": Fact(FactType.TEXTS, "name servers of its names"),
+    "lookup.age": Fact(
+        FactType.NUMBER,
+        "days since the youngest of its names was registered; -1 where that is not known, so ask for gte: 0 as well",
+        absent=-1,
+    ),
+    "lookup.unsigned": Fact(FactType.FLAG, "whether a name of ours has no signed delegation"),
     "marking.tlp": Fact(FactType.TEXT, "the strictest TLP marking in the message, such as amber; empty for none"),
     "thread.ours": Fact(FactType.FLAG, "whether it answers a mail of ours, proven by our signature"),
     "thread.ticket": Fact(FactType.FLAG, "whether its subject has the number of one of our tickets"),
@@ -162,11 +188,14 @@ def facts_of(
     answers_ours: bool,
     mentions_ticket: bool,
     protection: Protection = UNPROTECTED,
+    reporter: DirectoryEntry | None = None,
 ) -> dict[str, FactValue]:
     """Return the facts of one message.
 
     `scopes` goes with `reading.indicators`, one for each, in order. `automatic_kind` says which kind of robot wrote,
     "" for a person. `contact` is the one that is proven to have written. `protection` is what OpenPGP proves.
+    `reporter` is the entry of the contact directory for whoever is proven to have written. The facts `lookup.*` are
+    added by whoever knows the answers.
     """
     report = reading.report
     facts: dict[str, FactValue] = {
@@ -185,6 +214,9 @@ def facts_of(
         "auth.forged": authentication.forged,
         "contact.name": contact.name if contact else "",
         "contact.kind": contact.kind if contact else "",
+        "reporter.kind": str(reporter.kind) if reporter else "",
+        "reporter.organisation": reporter.organisation if reporter else "",
+        "reporter.country": reporter.country if reporter else "",
         "openpgp.form": str(protection.form or ""),
         "openpgp.encrypted": str(protection.encrypted),
         "openpgp.signature": str(protection.signature),

@@ -1,11 +1,14 @@
 """A reading becomes facts; every fact has a type and a line of explanation."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from abuse_triage.enrichment.late import late_facts
 from abuse_triage.model.decision import TicketKind, Tlp
 from abuse_triage.model.identity import Contact
+from abuse_triage.model.lookups import NOTHING_KNOWN, ContactKind, DirectoryEntry
 from abuse_triage.model.message import Address, Authentication, Channel, Envelope, Header, Place
 from abuse_triage.model.report import Attachment, Indicator, Kind, Marking, Reading, Report, Scope
 from abuse_triage.rules.facts import FACTS, FAMILIES, Fact, FactType, FactValue, fact, facts_of, suggestion, typed
@@ -55,7 +58,9 @@ def reading(*indicators: Indicator) -> Reading:
     )
 
 
-def facts(message: Reading, *scopes: Scope, truncated: bool = False) -> dict[str, FactValue]:
+def facts(
+    message: Reading, *scopes: Scope, truncated: bool = False, reporter: DirectoryEntry | None = None
+) -> dict[str, FactValue]:
     """Return the facts of a reading in usual circumstances."""
     return facts_of(
         message,
@@ -69,6 +74,7 @@ def facts(message: Reading, *scopes: Scope, truncated: bool = False) -> dict[str
         truncated=truncated,
         answers_ours=True,
         mentions_ticket=False,
+        reporter=reporter,
     )
 
 
@@ -108,6 +114,9 @@ def test_facts_of_a_message() -> None:
         "header.x-tlp": ("AMBER",),
         "report.field.source-ip": ("192.0.2.1",),
         "report.field.reported-uri": ("a", "b"),
+        "reporter.kind": "",
+        "reporter.organisation": "",
+        "reporter.country": "",
         "openpgp.form": "",
         "openpgp.encrypted": "no",
         "openpgp.signature": "none",
@@ -149,7 +158,8 @@ def test_every_fact_of_a_message_is_documented() -> None:
         known = fact(name)
         assert known is not None
         assert types[type(value)] is known.type
-    assert {name for name in FACTS if name not in found} == {"text", *(n for n in FACTS if n.startswith("decision."))}
+    later = ("decision.", "lookup.")
+    assert {name for name in FACTS if name not in found} == {"text", *(n for n in FACTS if n.startswith(later))}
 
 
 @pytest.mark.parametrize(
@@ -198,6 +208,27 @@ def test_scope(what: Indicator, scope: Scope, names: list[str]) -> None:
 def test_truncated_messages() -> None:
     """The beginning of a message says that it is only that."""
     assert facts(reading(), truncated=True)["message.truncated"] is True
+
+
+def test_a_reporter_of_the_directory() -> None:
+    """Kind, organisation and country of a proven reporter are facts."""
+    entry = DirectoryEntry(
+        email="csirt@registry.example", kind=ContactKind.CCTLD, organisation="Example Registry", country="BR"
+    )
+
+    found = facts(reading(), reporter=entry)
+
+    assert ("cctld", "Example Registry", "BR") == tuple(
+        found[f"reporter.{name}"] for name in ("kind", "organisation", "country")
+    )
+
+
+def test_every_late_fact_is_documented() -> None:
+    """What look-ups bring has its line, and an age that nobody knows is not the age of a new name."""
+    found = late_facts([], [], NOTHING_KNOWN, datetime(2026, 11, 22, tzinfo=UTC))
+
+    assert {name for name in FACTS if name.startswith("lookup.")} == set(found)
+    assert found["lookup.age"] == FACTS["lookup.age"].absent
 
 
 def test_no_marking() -> None:
