@@ -157,8 +157,9 @@ def _facts(reading: Reading, known: _Known) -> tuple[Facts, tuple[Scope, ...], t
         answers_ours=bool(known.keys.our_message_ids),
         mentions_ticket=bool(known.keys.numbers),
         protection=known.protection,
+        reporter=_reporter(reading, known),
+        lookups=late_facts(found, asked, known.enrichment, known.arrival.received_at),
     )
-    facts.update(late_facts(found, asked, known.enrichment, known.arrival.received_at))
     return facts, scopes, asked
 
 
