@@ -158,8 +158,8 @@ def _facts(reading: Reading, known: _Known) -> tuple[Facts, tuple[Scope, ...], t
         mentions_ticket=bool(known.keys.numbers),
         protection=known.protection,
         reporter=_reporter(reading, known),
-        lookups=late_facts(found, asked, known.enrichment, known.arrival.received_at),
     )
+    facts.update(late_facts(found, asked, known.enrichment, known.arrival.received_at))
     return facts, scopes, asked
 
 
