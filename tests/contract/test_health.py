@@ -28,6 +28,9 @@ NAMES = [
     "mail delivery-unknown",
     "mail undeliverable",
     "mail held",
+    "messages to decide again",
+    "look-ups waiting",
+    "look-ups withheld",
 ]
 
 

@@ -455,7 +455,8 @@ def _look(store: SqliteStore) -> None:
 # Where a whole table, or a whole index over one, is walked through. Partial indexes hold what waits and may be.
 _SCAN = re.compile(r"SCAN (?!json_each|CONSTANT)(\w+)(?: USING (?:COVERING )?INDEX (\w+))?")
 _MAY_BE_SCANNED = {
-    *("messages_waiting", "messages_set_aside", "tickets_open", "outbox_unsent", "outbox_held"),
+    *("messages_waiting", "messages_again", "messages_set_aside", "tickets_open", "outbox_unsent", "outbox_held"),
+    "lookups_due",
     "sqlite_autoindex_certificates_1",  # when a person writes the end of a fingerprint, nothing else
 }
 

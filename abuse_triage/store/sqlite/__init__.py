@@ -2,20 +2,42 @@
 
 from pathlib import Path
 
+from abuse_triage.store.sqlite.answers import Answers
 from abuse_triage.store.sqlite.budgets import Budgets
 from abuse_triage.store.sqlite.connection import Connection
+from abuse_triage.store.sqlite.contacts import Contacts
 from abuse_triage.store.sqlite.finish import Finishing
 from abuse_triage.store.sqlite.folding import Folding
+from abuse_triage.store.sqlite.handling import Handling
 from abuse_triage.store.sqlite.health import Health
 from abuse_triage.store.sqlite.inbox import Inbox
 from abuse_triage.store.sqlite.keys import Keys
 from abuse_triage.store.sqlite.messages import Messages
 from abuse_triage.store.sqlite.outbox import Outbox
+from abuse_triage.store.sqlite.questions import Questions
+from abuse_triage.store.sqlite.releasing import Releasing
 from abuse_triage.store.sqlite.schema import migrate
+from abuse_triage.store.sqlite.servers import Servers
 from abuse_triage.store.sqlite.tickets import Tickets
 
 
-class SqliteStore(Inbox, Finishing, Messages, Tickets, Outbox, Budgets, Folding, Keys, Health):
+class SqliteStore(
+    Inbox,
+    Finishing,
+    Messages,
+    Tickets,
+    Handling,
+    Outbox,
+    Budgets,
+    Folding,
+    Keys,
+    Answers,
+    Questions,
+    Releasing,
+    Servers,
+    Contacts,
+    Health,
+):
     """Everything that `abuse_triage.store.interface.Store` promises, over one connection of its own.
 
     Give each process its own, opened after any fork, and each thread that must not wait for the others: calls from

@@ -1,8 +1,9 @@
 """The end of a message's way: everything that its outcome consists of, in one short transaction."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from abuse_triage.model.decision import Tlp
@@ -10,14 +11,17 @@ from abuse_triage.model.ticket import JournalEntry, MailKind, MessageState, Outc
 from abuse_triage.store.interface import Finished, Unfinished
 from abuse_triage.store.sqlite.columns import VERDICT_SCHEMA, clean_json, moment, time_of, verdict_json
 from abuse_triage.store.sqlite.connection import Connected
+from abuse_triage.store.sqlite.handling import update_ticket
 from abuse_triage.store.sqlite.journal import write_journal
 from abuse_triage.store.sqlite.offered import offer
 from abuse_triage.store.sqlite.outbox import enqueue, mark_undeliverable
 from abuse_triage.store.sqlite.relations import remember, standing
 from abuse_triage.store.sqlite.signatures import remember_signature, seen_elsewhere
+from abuse_triage.store.sqlite.ticket_lookups import write_wanted
+from abuse_triage.store.sqlite.tickets import read_ticket
 
 _HELD = """
-SELECT received_at, ticket_id, promoted_by, promoted_at FROM messages
+SELECT received_at, ticket_id, promoted_by, promoted_at, again FROM messages
 WHERE id = ? AND lease = ? AND state = 'claimed'
 """
 _FINISH = """
@@ -36,14 +40,14 @@ VALUES (?, ?, ?, 'new', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 _JOIN = """
 UPDATE tickets SET messages = messages + ?, updated_at = max (updated_at, ?),
     state = CASE WHEN ? AND state IN ('resolved', 'closed') THEN 'new' ELSE state END
-WHERE id = ? RETURNING number, tlp, messages
+WHERE id = ? RETURNING number, tlp, messages, by_hand
 """
 _RAISE = "UPDATE tickets SET tlp = ?, tlp_marked = max (tlp_marked, ?) WHERE id = ?"
-_UPDATE = """
-UPDATE tickets SET category = ?, type = ?, tlp = ?, tlp_marked = ?, priority = ?, review = ?, summary = ?, due = ?,
-    protection = ?
-WHERE id = ?
+_FINISH_AGAIN = """
+UPDATE messages SET state = 'done', again = 0, error = '', lease = '', ready_at_ms = NULL WHERE id = ?
+RETURNING outcome
 """
+_FIRST_MESSAGE = "SELECT message_id FROM journal WHERE ticket_id = ? AND message_id IS NOT NULL ORDER BY id LIMIT 1"
 _REPORT = """
 INSERT INTO reports (message_id, ticket_id, format, fingerprint, verdict_schema, verdict, facts)
 VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -69,8 +73,8 @@ class _LostError(Exception):
     """Somebody else has the message."""
 
 
-class _UnknownTicketError(Exception):
-    """The outcome joins a ticket that does not exist."""
+class _ImpossibleError(Exception):
+    """The outcome cannot be stored, such as one that joins a ticket which does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class _Prepared:
 
 
 class _Home(NamedTuple):
-    """The ticket that a message is at home in; `tlp` is what other messages of it set, None without others."""
+    """The ticket that a message is at home in; `tlp` is what it may raise and not lower, None where it sets it."""
 
     id: int
     number: str
@@ -115,26 +119,27 @@ class Finishing(Connected):
         outcome = prepared.outcome
         try:
             with self._db.savepoint():
-                number = self._finish(prepared)
+                return self._finish(prepared)
         except _StaleError:
             return Unfinished(message_id=outcome.message_id, stale=True)
         except _LostError:
             return Unfinished(message_id=outcome.message_id, stale=False)
-        except (_UnknownTicketError, sqlite3.IntegrityError, sqlite3.DataError, OverflowError) as error:
+        except (_ImpossibleError, sqlite3.IntegrityError, sqlite3.DataError, OverflowError) as error:
             return Unfinished(message_id=outcome.message_id, stale=False, error=str(error))
-        return Finished(message_id=outcome.message_id, kind=outcome.kind, number=number)
 
-    def _finish(self, prepared: _Prepared) -> str:
+    def _finish(self, prepared: _Prepared) -> Finished:
         outcome = prepared.outcome
         held = self._db.one(_HELD, outcome.message_id, outcome.lease)
         if held is None:
             raise _LostError
-        received_at, previous, promoted_by, promoted_at = held
+        received_at, previous, promoted_by, promoted_at, again = held
         if previous is None and not standing(self._db, outcome.keys).agrees(outcome.assumed):
             raise _StaleError
         if outcome.unseen and seen_elsewhere(self._db, outcome.signature_id, outcome.message_id):
             raise _StaleError
         at = moment(outcome.journal[0].at) if outcome.journal else received_at
+        if again:
+            return self._finish_again(prepared, previous, at)
         home = self._home(outcome, previous, at)
         ticket_id = home.id if home else None
         state = MessageState.QUARANTINED if outcome.kind is OutcomeKind.QUARANTINED else MessageState.DONE
@@ -142,10 +147,7 @@ class Finishing(Connected):
             *(_FINISH, state.value, outcome.kind.value, outcome.reason, outcome.refused, ticket_id, at),
             outcome.message_id,
         )
-        self._db.run(
-            *(_REPORT, outcome.message_id, ticket_id, outcome.format, outcome.keys.fingerprint, VERDICT_SCHEMA),
-            *(prepared.verdict, prepared.facts),
-        )
+        self._report(prepared, ticket_id)
         journal = outcome.journal
         if promoted_by and home and previous is None:
             journal = (_promotion(promoted_by, promoted_at), *journal)
@@ -162,8 +164,35 @@ class Finishing(Connected):
                 most=self._max_offered,
             )
         if home:
-            self._furnish(outcome, home, received_at, at, again=previous is not None)
-        return home.number if home else ""
+            remember(self._db, outcome.keys, home.id, received_at)
+            self._furnish(outcome, home, at, known=previous is not None)
+        return Finished(message_id=outcome.message_id, kind=outcome.kind, number=home.number if home else "")
+
+    def _finish_again(self, prepared: _Prepared, ticket_id: int, at: str) -> Finished:
+        """Store what late answers changed about a message that has its outcome, which stays.
+
+        Its ticket takes the new values only where this message opened it, and never a less strict TLP.
+        """
+        outcome, db = prepared.outcome, self._db
+        if not outcome.again:
+            raise _ImpossibleError("the message has its outcome already")
+        (kind,) = db.one(_FINISH_AGAIN, outcome.message_id)
+        self._report(prepared, ticket_id)
+        ticket = read_ticket(db, ticket_id)
+        if (draft := outcome.updates) and db.one(_FIRST_MESSAGE, ticket_id) == (outcome.message_id,):
+            strictest = replace(draft, tlp=max(draft.tlp, ticket.tlp), tlp_marked=draft.tlp_marked or ticket.tlp_marked)
+            update_ticket(db, ticket, strictest, at)
+        write_journal(db, outcome.journal, ticket_id=ticket_id, message_id=outcome.message_id)
+        tlp = None if "tlp" in ticket.by_hand else ticket.tlp
+        self._furnish(outcome, _Home(ticket_id, ticket.number, tlp), at, known=True)
+        return Finished(message_id=outcome.message_id, kind=OutcomeKind(kind), number=ticket.number)
+
+    def _report(self, prepared: _Prepared, ticket_id: int | None) -> None:
+        outcome = prepared.outcome
+        self._db.run(
+            *(_REPORT, outcome.message_id, ticket_id, outcome.format, outcome.keys.fingerprint, VERDICT_SCHEMA),
+            *(prepared.verdict, prepared.facts),
+        )
 
     def _home(self, outcome: Outcome, previous: int | None, at: str) -> _Home | None:
         """Open, join or keep the message's ticket; None where it has none."""
@@ -172,13 +201,15 @@ class Finishing(Connected):
             return self._open(outcome.opens, at) if outcome.opens else None
         joined = self._db.one(_JOIN, int(joins != previous), at, int(outcome.reopens), joins)
         if joined is None:
-            raise _UnknownTicketError(f"there is no ticket with the id {joins}")
-        number, tlp, messages = joined
+            raise _ImpossibleError(f"there is no ticket with the id {joins}")
+        number, tlp, messages, by_hand = joined
         updates = outcome.updates or (outcome.opens if outcome.kind is OutcomeKind.OPENED else None)
         if updates:
-            self._db.run(
-                _UPDATE, *_classification(updates), updates.summary, moment(updates.due), updates.protection, joins
-            )
+            update_ticket(self._db, read_ticket(self._db, joins), updates, at)
+        if "tlp" in json.loads(by_hand):
+            # A handler knew the message, but what has just come may be marked as stricter than all that was there.
+            marked = joins != previous and outcome.verdict is not None and outcome.verdict.tlp_marked
+            return _Home(joins, number, Tlp(tlp) if marked else None)
         return _Home(joins, number, None if updates and messages == 1 else Tlp(tlp))
 
     def _open(self, draft: TicketDraft, at: str) -> _Home:
@@ -191,13 +222,12 @@ class Finishing(Connected):
         )
         return _Home(ticket_id, number)
 
-    def _furnish(self, outcome: Outcome, home: _Home, received_at: str, at: str, *, again: bool) -> None:
-        """Store what hangs on the ticket; `again` where the message was there before."""
+    def _furnish(self, outcome: Outcome, home: _Home, at: str, *, known: bool) -> None:
+        """Store what hangs on the ticket; `known` where the message was there before."""
         db, message_id = self._db, outcome.message_id
-        remember(db, outcome.keys, home.id, received_at)
         if home.tlp is not None:
             self._keep_strictest(outcome, home.id, home.tlp, at)
-        if again:
+        if known:
             db.run(_FORGET_INDICATORS, home.id, message_id)
         if outcome.indicators:
             rows = [
@@ -217,6 +247,7 @@ class Finishing(Connected):
             db.run_many(_LINK, [(home.id, mentioned) for mentioned in outcome.links if mentioned != home.id])
         for mail in outcome.outgoing:
             enqueue(db, mail, at, ticket_id=home.id, content=mail.numbered(home.number))
+        write_wanted(db, outcome.wanted, ticket_id=home.id, message_id=message_id, at=at)
 
     def _keep_strictest(self, outcome: Outcome, ticket_id: int, before: Tlp, at: str) -> None:
         """Let a message raise its ticket's TLP, never lower what another message of it set."""

@@ -15,8 +15,11 @@ _SMALL_FILE = 64_000_000
 _FIRST_STEP, _LONGEST_STEP, _GROWTH = 0.005, 0.05, 1.5
 
 _MESSAGES_WAITING = """
-SELECT state, count(*), min (received_at) FROM messages WHERE ready_at_ms IS NOT NULL GROUP BY state
+SELECT 'received', count(*), min (received_at) FROM messages WHERE ready_at_ms IS NOT NULL AND state = 'received'
+UNION ALL SELECT 'claimed', count(*), min (received_at) FROM messages
+    WHERE ready_at_ms IS NOT NULL AND state = 'claimed' AND NOT again
 """
+_MESSAGES_AGAIN = "SELECT 'to decide again', count(*), min (received_at) FROM messages WHERE again"
 _MESSAGES_SET_ASIDE = """
 SELECT outcome, count(*), min (received_at) FROM messages WHERE outcome IN ('parked', 'quarantined') GROUP BY outcome
 """
@@ -27,6 +30,12 @@ SELECT state, count(*), min (created_at) FROM outbox
 WHERE sent_at IS NULL AND id NOT IN (SELECT id FROM outbox WHERE held_at IS NOT NULL) GROUP BY state
 """
 _MAIL_HELD = "SELECT 'held', count(*), min (held_at) FROM outbox WHERE held_at IS NOT NULL"
+_LOOKUPS_WAITING = "SELECT 'waiting', count(*), min (wanted_at) FROM lookups WHERE not_before IS NOT NULL"
+# Of open tickets only: nobody is going to release the others.
+_LOOKUPS_WITHHELD = """
+SELECT 'withheld', count(*), min (wanted_at)
+FROM tickets CROSS JOIN lookups ON ticket_id = tickets.id AND lookups.state = 'withheld' WHERE tickets.state = 'new'
+"""
 _MAIL_STATES = tuple(state for state in MailState if state not in {MailState.SENT, MailState.FOLDED, MailState.HELD})
 
 # What is counted, under which name, and everything that is counted there, so that a zero is shown too.
@@ -36,6 +45,9 @@ _COUNTED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("tickets open", _TICKETS_OPEN, tuple(Priority)),
     ("mail", _MAIL_UNSENT, _MAIL_STATES),
     ("mail", _MAIL_HELD, ("held",)),
+    ("messages", _MESSAGES_AGAIN, ("to decide again",)),
+    ("look-ups", _LOOKUPS_WAITING, ("waiting",)),
+    ("look-ups", _LOOKUPS_WITHHELD, ("withheld",)),
 )
 
 _REMEMBER = "INSERT INTO memory (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"

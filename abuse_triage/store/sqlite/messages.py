@@ -25,7 +25,7 @@ SELECT id FROM messages WHERE id >= ? AND id < ? || char (0x10FFFF) ORDER BY id 
 _STANDS = "SELECT outcome, reason, ticket_id FROM messages WHERE id = ?"
 _RETRY = """
 UPDATE messages SET state = 'received', attempts = 0, ready_at_ms = 0, lease = '', error = '', outcome = NULL,
-    reason = '', refused = '', finished_at = NULL
+    reason = '', refused = '', finished_at = NULL, again = 0
 WHERE id = ?
 """
 _PROMOTE = "UPDATE messages SET promoted_by = ?, promoted_at = ? WHERE id = ?"

@@ -4,6 +4,7 @@ All times are UTC text that sorts, except `ready_at_ms`, which belongs to leases
 defines. A step that was published is never edited: a change is a new step, and one that older programs can live with.
 """
 
+from abuse_triage.store.sqlite import lookup_schema
 from abuse_triage.store.sqlite.connection import Connection
 
 MIGRATION_SET = "abuse-triage"
@@ -295,6 +296,7 @@ STEPS: dict[str, tuple[str, ...]] = {
         *_KEY_COLUMNS,
         *(_CERTIFICATES, _CERTIFICATE_KEYS, _CERTIFICATE_ADDRESSES, _SIGNATURES, *_KEY_INDEXES),
     ),
+    "0004 look-ups and contacts": lookup_schema.STEP,
 }
 """Every step in order, by the name under which the file remembers it; another engine's steps have the same names."""
 

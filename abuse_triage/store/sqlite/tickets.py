@@ -1,5 +1,6 @@
 """Tickets for people: lists, and all about one."""
 
+import json
 import re
 from datetime import datetime
 from typing import Any
@@ -13,10 +14,11 @@ from abuse_triage.store.sqlite.columns import moment, time_of, verdict_of
 from abuse_triage.store.sqlite.connection import Connected, Connection
 from abuse_triage.store.sqlite.journal import read_journal
 from abuse_triage.store.sqlite.outbox import mails_of
+from abuse_triage.store.sqlite.ticket_lookups import read_lookups
 
 _SELECT = """
 SELECT id, number, kind, state, category, type, tlp, tlp_marked, priority, review, summary, reporter, mailbox,
-    created_at, updated_at, due, messages, protection
+    created_at, updated_at, due, messages, protection, by_hand
 FROM tickets
 """
 _REPORTS = """
@@ -68,15 +70,16 @@ class Tickets(Connected):
         Raises `NotFoundError`, and `InputError` where several tickets fit.
         """
         with self._db.reading():
-            row = _resolve(self._db, number)
-            ticket_id = row[0]
+            ticket = find_ticket(self._db, number)
+            ticket_id = ticket.id
             return TicketFile(
-                ticket=_ticket(row),
+                ticket=ticket,
                 reports=tuple(_report(found) for found in self._db.all(_REPORTS, ticket_id)),
                 indicators=tuple(_indicator(found) for found in self._db.all(_INDICATORS, ticket_id)),
                 journal=read_journal(self._db, ticket_id),
                 mails=mails_of(self._db, ticket_id),
                 linked=tuple(linked for (linked,) in self._db.all(_LINKED, ticket_id, ticket_id)),
+                lookups=tuple(read_lookups(self._db, ticket_id, ticket.tlp)),
             )
 
     def open_tickets(self, limit: int) -> list[Ticket]:
@@ -91,12 +94,21 @@ class Tickets(Connected):
             return self._db.all(_OPENED_SINCE, moment(since))
 
 
-def _resolve(db: Connection, number: str) -> Any:
-    """Find the row of a ticket; candidates come from the index over sequences, whatever the format of numbers is."""
+def read_ticket(db: Connection, ticket_id: int) -> Ticket:
+    """Return a ticket that is there; inside of a transaction."""
+    return _ticket(db.one(f"{_SELECT} WHERE id = ?", ticket_id))
+
+
+def find_ticket(db: Connection, number: str) -> Ticket:
+    """Find a ticket by its number as `Tickets.ticket` does; inside of a transaction.
+
+    Candidates come from the index over sequences, whatever the format of numbers is. Raises `NotFoundError`, and
+    `InputError` where several tickets fit.
+    """
     number = number.strip()[:_MAX_NUMBER]
     exact = db.one(f"{_SELECT} WHERE number = ?", number)
     if exact:
-        return exact
+        return _ticket(exact)
     alone = _NUMBER_PART.fullmatch(number)
     rows = [
         row
@@ -109,7 +121,7 @@ def _resolve(db: Connection, number: str) -> Any:
     if len(rows) > 1:
         some = ", ".join(sorted(row[1] for row in rows)[:3])
         raise InputError(f"{number!r} may be several tickets: {some}", advice="Write more of the number.")
-    return rows[0]
+    return _ticket(rows[0])
 
 
 def _ends_with(number: str, end: str) -> bool:
@@ -121,7 +133,7 @@ def _ends_with(number: str, end: str) -> bool:
 
 def _ticket(row: Any) -> Ticket:
     ticket_id, number, kind, state, category, type_, tlp, tlp_marked, priority, review, summary, *rest = row
-    reporter, mailbox, created_at, updated_at, due, messages, protection = rest
+    reporter, mailbox, created_at, updated_at, due, messages, protection, by_hand = rest
     return Ticket(
         id=ticket_id,
         number=number,
@@ -141,6 +153,7 @@ def _ticket(row: Any) -> Ticket:
         due=time_of(due),
         messages=messages,
         protection=protection,
+        by_hand=tuple(json.loads(by_hand)),
     )
 
 

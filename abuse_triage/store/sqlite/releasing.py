@@ -1,0 +1,72 @@
+"""The look-ups of a ticket as a handler sees them, and those that a handler releases."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from abuse_triage.errors import InputError
+from abuse_triage.model.lookups import LookupKind, Permission
+from abuse_triage.model.ticket import JournalEntry
+from abuse_triage.store.lookups import TicketLookup
+from abuse_triage.store.sqlite.columns import moment
+from abuse_triage.store.sqlite.connection import Connected
+from abuse_triage.store.sqlite.journal import write_journal
+from abuse_triage.store.sqlite.ticket_lookups import read_lookups
+from abuse_triage.store.sqlite.tickets import find_ticket
+
+_NAMED = 10
+"""Look-ups that one line of the journal names; it counts the others."""
+
+_WITHHELD = """
+SELECT id, kind, subject, permission FROM lookups WHERE ticket_id = ? AND state = 'withheld' ORDER BY id
+"""
+_RELEASE = """
+UPDATE lookups SET state = 'waiting', tlp = ?, released_by = ?, changed_at = ?, not_before = ?, tries = 0 WHERE id = ?
+"""
+
+
+class Releasing(Connected):
+    """Letting withheld look-ups be made."""
+
+    def lookups_of(self, number: str) -> list[TicketLookup]:
+        """List a ticket's look-ups with the answers that it may see; raises `NotFoundError` or `InputError`."""
+        with self._db.reading():
+            ticket = find_ticket(self._db, number)
+            return read_lookups(self._db, ticket.id, ticket.tlp)
+
+    def release_lookups(
+        self, number: str, subjects: Sequence[str], kinds: Sequence[LookupKind], actor: str, now: datetime
+    ) -> list[TicketLookup]:
+        """Let withheld look-ups of a ticket be made at once, journaled, and return them; () means all.
+
+        With neither subjects nor kinds, what the policy never allows is left out. Raises `NotFoundError` or
+        `InputError`.
+        """
+        at = moment(now)
+        with self._db.writing():
+            ticket = find_ticket(self._db, number)
+            withheld = [
+                row
+                for row in self._db.all(_WITHHELD, ticket.id)
+                if (not subjects or row[2] in subjects) and (not kinds or row[1] in kinds)
+            ]
+            chosen = [row for row in withheld if row[3] != Permission.NO]
+            if (subjects or kinds) and (never := [row for row in withheld if row not in chosen]):
+                raise InputError(
+                    f"the policy forbids these look-ups: {_named(never)}",
+                    advice="Only those that it asks about, say so.",
+                )
+            if not chosen:
+                raise InputError(
+                    f"no such look-up of {ticket.number} is withheld", advice="ticket show tells what is withheld."
+                )
+            for row in chosen:
+                self._db.run(_RELEASE, ticket.tlp.value, actor, at, at, row[0])
+            entry = JournalEntry(at=now, actor=actor, action="look-ups released", detail=_named(chosen))
+            write_journal(self._db, [entry], ticket_id=ticket.id)
+            return read_lookups(self._db, ticket.id, ticket.tlp, [row[0] for row in chosen])
+
+
+def _named(rows: Sequence[Any]) -> str:
+    names = ", ".join(f"{kind} of {subject}" for _, kind, subject, _ in rows[:_NAMED])
+    return names if len(rows) <= _NAMED else f"{names} and {len(rows) - _NAMED} more"
