@@ -21,7 +21,7 @@ from urllib.parse import urljoin, urlsplit
 
 from abuse_triage.errors import TemporaryError
 from abuse_triage.lookups import exchange
-from abuse_triage.lookups.exchange import REDIRECTS, ExchangeError, Peer, Reach, Response
+from abuse_triage.lookups.exchange import REDIRECTS, ExchangeError, Peer, Reach, Response, UnfitError
 from abuse_triage.lookups.resolver import UnansweredError
 
 LONGEST_PAUSE = timedelta(hours=1)
@@ -38,19 +38,28 @@ _ACCEPT = "application/rdap+json, application/json"
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _OK = 200
 _OFTEN = 429
+_BROKEN = 500
 
 
 class TransportError(TemporaryError):
     """A service does not answer as it should; the message says how in one sentence that starts with its host.
 
     `status` is that of HTTP, 0 where there was no answer. `retry_after` is what the service asked for, at most
-    `LONGEST_PAUSE`. `location` is the host that a redirect led to, "" for none or no host.
+    `LONGEST_PAUSE`. `location` is the host that a redirect led to, "" for none or no host. `temporary` says that the
+    same question may have an answer a little later.
     """
 
     def __init__(
-        self, message: str, *, status: int = 0, retry_after: timedelta | None = None, location: str = ""
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        retry_after: timedelta | None = None,
+        location: str = "",
+        temporary: bool = False,
     ) -> None:
         super().__init__(message)
+        self.temporary = temporary or status == _OFTEN or status >= _BROKEN
         self.status = status
         self.retry_after = retry_after
         self.location = location
@@ -90,7 +99,7 @@ class Transport:
         try:
             response = exchange.get(peer, target, accept=_ACCEPT, limit=self._limit, deadline=deadline)
         except ExchangeError as error:
-            raise TransportError(str(error)) from error
+            raise TransportError(str(error), temporary=not isinstance(error, UnfitError)) from error
         if response.status != _OK:
             raise _refusal(peer.host, url, response)
         if not _JSON.fullmatch(response.headers.get_content_type()):
@@ -120,7 +129,7 @@ class Transport:
         try:
             addresses = (host,) if _is_address(host) else self._reach.resolve(host, deadline)
         except UnansweredError as error:
-            raise TransportError(str(error)) from error
+            raise TransportError(str(error), temporary=True) from error
         if not addresses:
             raise TransportError(f"{host} has no address")
         for address in () if inside else addresses:
