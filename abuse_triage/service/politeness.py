@@ -3,7 +3,7 @@
 What is spent and what failed stands in the store, so that all processes and hosts are polite together.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -12,7 +12,7 @@ import structlog
 from abuse_triage.model.budget import Bucket
 from abuse_triage.model.lookup_settings import LookupSettings
 from abuse_triage.model.lookups import Answer, LookupKind, Result
-from abuse_triage.store.lookups import Lookups
+from abuse_triage.store.lookups import LookupServers
 
 log = structlog.get_logger()
 
@@ -29,17 +29,17 @@ _OF_RESOLVERS = frozenset([LookupKind.DELEGATION, LookupKind.HOSTS, LookupKind.P
 """Whose name has servers that are silent is told by them, not by our resolver, which knows itself whether it works."""
 
 
-class Supply(Lookups, Protocol):
+class Servers(LookupServers, Protocol):
     """What is needed of a store."""
 
-    def used(self, buckets: list[Bucket], now: datetime) -> list[float]:
+    def used(self, buckets: Sequence[Bucket], now: datetime) -> list[float]:
         """Return how much of each budget is used up, from 0 to 1."""
 
 
 class Politeness:
     """Decides when a server may be asked; used by one thread."""
 
-    def __init__(self, settings: LookupSettings, store: Supply, chance: Callable[[], float]) -> None:
+    def __init__(self, settings: LookupSettings, store: Servers, chance: Callable[[], float]) -> None:
         """Take the rates, and random numbers from 0 to 1 for the jitter of pauses."""
         self._settings = settings
         self._store = store
@@ -120,5 +120,5 @@ def pause_after(failures: int, retry_after: timedelta | None, chance: float) -> 
         return min(retry_after, LONGEST_PAUSE)
     if failures < FAILURES:
         return None
-    pause = min(FIRST_PAUSE * 2 ** min(failures - FAILURES, 10), LONGEST_PAUSE)
+    pause: timedelta = min(FIRST_PAUSE * (1 << min(failures - FAILURES, 10)), LONGEST_PAUSE)
     return pause * (1 + _JITTER * (2 * chance - 1))

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 _LOCK_SECONDS = 60.0
 _NICE = 10
-"""Sending and scheduling leave the processor to accepting and triage: a mail that waits in the outbox is safe."""
+"""Whatever waits in the store is safe: it leaves the processor to accepting and triage."""
 _LOCK_STEP = 0.1
 
 
@@ -57,6 +57,8 @@ def main() -> None:
                 _triage(settings, options.abandoned, options.charged)
             case Role.SENDER:
                 _sender(settings)
+            case Role.LOOKER:
+                _looker(settings)
             case Role.SCHEDULER:
                 _scheduler(settings)
     except TriageError as error:
@@ -137,6 +139,12 @@ def _sender(settings: Settings) -> None:
     from abuse_triage.service.sender import run_sender  # noqa: PLC0415 -- a role imports only what it runs
 
     _run_alone(settings, Role.SENDER, run_sender)
+
+
+def _looker(settings: Settings) -> None:
+    from abuse_triage.service.looker import run_looker  # noqa: PLC0415 -- a role imports only what it runs
+
+    _run_alone(settings, Role.LOOKER, run_looker)
 
 
 def _scheduler(settings: Settings) -> None:

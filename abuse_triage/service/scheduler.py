@@ -1,4 +1,4 @@
-"""The scheduler: queues the digest at its times."""
+"""The scheduler: queues the digest at its times, and keeps house."""
 
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -8,6 +8,7 @@ import structlog
 
 from abuse_triage.errors import TemporaryError
 from abuse_triage.model.settings import DigestSettings, Settings
+from abuse_triage.service.housekeeping import Housekeeping
 from abuse_triage.service.overview import PARKED_LISTED, digest_input, digest_mails, parked_since
 from abuse_triage.store.interface import Store
 
@@ -19,10 +20,12 @@ _TICK_SECONDS = 5.0
 
 
 def run_scheduler(settings: Settings, store: Store, stop: Event) -> None:
-    """Queue a digest whenever one of its times has passed, until `stop` is set."""
+    """Queue a digest whenever one of its times has passed, and keep house, until `stop` is set."""
+    housekeeping = Housekeeping(settings, store)
     while not stop.is_set():
         try:
             tick(settings, store, datetime.now(UTC))
+            housekeeping.tick(datetime.now(UTC))
         except TemporaryError as error:
             log.error("scheduler-waits", error=str(error))  # noqa: TRY400 -- the store's trouble, no traceback of ours
         stop.wait(_TICK_SECONDS)

@@ -39,6 +39,7 @@ class Role(StrEnum):
     INTAKE = "intake"
     TRIAGE = "triage"
     SENDER = "sender"
+    LOOKER = "looker"
     SCHEDULER = "scheduler"
 
 
@@ -77,12 +78,17 @@ class Supervisor:
     def __init__(
         self, settings: Settings, roles: Sequence[Role], *, on_ready: Callable[[], None] | None = None
     ) -> None:
-        """Plan the processes; nothing starts yet. `on_ready` is called once, when every one of them said so."""
+        """Plan the processes; nothing starts yet. `on_ready` is called once, when every one of them said so.
+
+        There is a looker only where look-ups are enabled; raises `ConfigError` where it is all that was asked for.
+        """
+        if not settings.lookups.enabled and list(roles) == [Role.LOOKER]:
+            raise ConfigError(("lookups.enabled: the looker has nothing to do while this is false",))
         self._settings = settings.model_dump_json().encode()
         self._children = [
             _Child(role, index)
             for role in Role
-            if role in roles
+            if role in roles and (role is not Role.LOOKER or settings.lookups.enabled)
             for index in range(settings.triage.workers if role is Role.TRIAGE else 1)
         ]
         self._stop = asyncio.Event()
