@@ -80,12 +80,17 @@ def host_of(server: str) -> str:
     return host_port(server)[0].lower() if server else ""
 
 
+def is_name(text: str) -> bool:
+    """Tell whether a text is a name in A-labels, small letters, that has a dot in it, and nothing more."""
+    return _NAME.fullmatch(text) is not None
+
+
 def question(name: str) -> bytes:
     """Return the line that asks about a registrable name in A-labels; raises `WhoisError` for anything else.
 
     Nothing but that name can get into it: no option, no second line.
     """
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise WhoisError("this is no name that can be asked about")
     return f"{name}\r\n".encode("ascii")
 
