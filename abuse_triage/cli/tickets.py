@@ -1,4 +1,4 @@
-"""`ticket list` and `ticket show`."""
+"""`ticket list` and `ticket show`; the group of all commands about tickets."""
 
 import dataclasses
 import json
@@ -7,6 +7,7 @@ import click
 
 from abuse_triage import config
 from abuse_triage.cli.context import State, common, json_option, pass_state
+from abuse_triage.cli.decisions import confirm_contact, set_fields
 from abuse_triage.cli.options import Since, listing, one_of
 from abuse_triage.cli.output import document, fields, moment, say, show, table
 from abuse_triage.cli.texts import show_texts
@@ -14,14 +15,18 @@ from abuse_triage.indicators.refang import defang, defang_text
 from abuse_triage.model.decision import Priority, TicketKind
 from abuse_triage.model.openpgp import ADVICE, Failure, Signature, Source, signature_advice
 from abuse_triage.model.settings import Settings
-from abuse_triage.model.ticket import TicketState
+from abuse_triage.model.ticket import Ticket, TicketState
 from abuse_triage.rules import taxonomy
 from abuse_triage.store.interface import StoredReport, TicketFile, TicketFilter
 
 
 @click.group()
 def ticket() -> None:
-    """List and show tickets."""
+    """List and show tickets, and decide about them."""
+
+
+for command in (set_fields, confirm_contact):
+    ticket.add_command(command)
 
 
 @ticket.command("list")
@@ -124,13 +129,14 @@ def show_ticket(state: State, number: str, text: bool, as_json: bool) -> None:
 
 def _show(found: TicketFile, zone: str) -> None:
     item = found.ticket
+    due = moment(item.due, zone)
     show(f"{item.number}  {item.summary}")
     fields(
         [
-            ("state", f"{item.state}, {item.kind}"),
-            ("category", f"{item.type or item.category}{' (a person should look)' if item.review else ''}"),
-            ("priority", f"{item.priority.upper()}, first answer due {moment(item.due, zone)} ({zone})"),
-            ("TLP", f"{item.tlp.label}, {'as marked in the message' if item.tlp_marked else 'by default, not marked'}"),
+            ("state", f"{item.state}, {item.kind}{_by_hand(item, 'kind')}"),
+            ("category", f"{item.type or item.category}{_by_hand(item, 'category') or _review(item)}"),
+            ("priority", f"{item.priority.upper()}{_by_hand(item, 'priority')}, first answer due {due} ({zone})"),
+            ("TLP", f"{item.tlp.label}{_by_hand(item, 'tlp') or _marked(item)}"),
             ("OpenPGP", item.protection),
             ("reporter", item.reporter or "none (null sender)"),
             ("mailbox", item.mailbox),
@@ -152,6 +158,19 @@ def _show(found: TicketFile, zone: str) -> None:
     _section("Journal")
     for entry in found.journal:
         show(f"  {moment(entry.at, zone)}  {entry.actor}: {entry.action}{f' ({entry.detail})' if entry.detail else ''}")
+
+
+def _by_hand(item: Ticket, field: str) -> str:
+    """Say that a handler set a field; "" where none did."""
+    return " (set by hand)" if field in item.by_hand else ""
+
+
+def _review(item: Ticket) -> str:
+    return " (a person should look)" if item.review else ""
+
+
+def _marked(item: Ticket) -> str:
+    return ", as marked in the message" if item.tlp_marked else ", by default, not marked"
 
 
 def _show_report(report: StoredReport, zone: str) -> None:
