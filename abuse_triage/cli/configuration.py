@@ -19,7 +19,7 @@ from abuse_triage.replies import rehearsal
 from abuse_triage.replies.wording import MAILS
 from abuse_triage.rules import testing
 from abuse_triage.rules.load import load as load_rules
-from abuse_triage.service import keymaking, keyring
+from abuse_triage.service import keymaking, keyring, localfiles
 from abuse_triage.service.templates import wording_of
 
 _SIGN = dict.fromkeys(
@@ -169,6 +169,7 @@ def check_config(state: State, as_json: bool) -> None:
 def problems_of(settings: Settings, path: Path) -> list[str]:
     """Check everything that a daemon with these settings would stand on; returns lines `file: key: problem`."""
     found = config.problems(settings, path) + [f"{path}: {problem}" for problem in keyring.problems(settings)]
+    found += localfiles.problems(settings.lookups)
     names: Sequence[tuple[str, str]] = ()
     try:
         files, taxonomy = config.rule_files(settings)
@@ -191,6 +192,7 @@ def notes_of(settings: Settings, path: Path) -> list[str]:
     twins = ((name, "/".join(("en" if name[:2] == "pt" else "pt", name[3:]))) for name in own)
     return (
         keyring.notes(settings)
+        + localfiles.notes(settings.lookups)
         + keymaking.unnamed(settings, path.absolute().parent)
         + [f"{name} is yours, {twin} is the one that comes with the program" for name, twin in twins if twin not in own]
         + [
