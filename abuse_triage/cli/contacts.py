@@ -27,7 +27,7 @@ _LONGEST_FILE = 20_000_000
 
 @click.group()
 def contacts() -> None:
-    """Keep the contact directory: registries, response teams, registrars, the police, customers."""
+    """Keep the contact directory: registries, teams, the police."""
 
 
 def _option(column: directory.Column) -> str:

@@ -23,7 +23,7 @@ COMMANDS = {
     "message": ("messages:message", "List and show incoming messages, and send them the way again."),
     "mail": ("mails:mail", "List outgoing mail, and release what may not have arrived."),
     "reply": ("replies:reply", "Show what reporters get."),
-    "contacts": ("contacts:contacts", "Keep the directory of those to write to, and whose requests count for more."),
+    "contacts": ("contacts:contacts", "Keep the contact directory: registries, teams, the police."),
     "key": ("keys:key", "Keep OpenPGP keys: the team's own and those of partners."),
     "digest": ("digest:digest", "Show the digest that handlers would get now."),
     "status": ("status:status", "Count what waits and since when, and what budgets are used."),
