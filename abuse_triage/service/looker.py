@@ -29,7 +29,6 @@ RETRIES = (timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5))
 """Pauses before a question that failed for a reason that passes is asked again; then the failure is the answer."""
 LATE_FACTS = "lookup."
 """Beginning of the names of facts that answers bring."""
-_PAUSE = timedelta(seconds=1)
 _IDLE_SECONDS = 1.0
 _BUSY_SECONDS = 0.2
 _LAST_SECONDS = 1.0
@@ -155,7 +154,7 @@ class Looker:
             self._keep(task, answer, failures=0)
             return
         if self._asking.busy(server):
-            until: datetime | None = self._politeness.queue(server, now + _PAUSE)
+            until: datetime | None = self._politeness.busy(server, now)
         else:
             until = self._politeness.admit(server, registry, now)
         if until is None:

@@ -24,7 +24,9 @@ FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
 """The pause doubles from one to the other with every further failure; no longer one is believed of Retry-After."""
 _JITTER = 0.2
+_LEAST_PAUSE = timedelta(seconds=1)
 _LONGEST_QUEUE = timedelta(hours=1)
+_MOST_SERVERS = 1000
 _OF_RESOLVERS = frozenset([LookupKind.DELEGATION, LookupKind.HOSTS, LookupKind.POINTER])
 """Whose name has servers that are silent is told by them, not by our resolver, which knows itself whether it works."""
 
@@ -48,7 +50,7 @@ class Politeness:
         self._personal = Bucket(
             name=f"lookup-personal:{RIPE}", count=settings.ripe_personal.count, span=settings.ripe_personal.span
         )
-        self._queues: dict[str, datetime] = {}
+        self._turns: dict[str, datetime] = {}
         self._alone: set[str] = set()
 
     def admit(self, server: str, registry: str, now: datetime) -> datetime | None:
@@ -58,21 +60,19 @@ class Politeness:
         come back get different times, one share of the budget apart, so that they do not all come at once.
         """
         until = self._until(server, registry, now)
-        return None if until is None else self.queue(server, until)
+        return None if until is None else self._turn(server, until)
 
-    def queue(self, server: str, earliest: datetime) -> datetime:
-        """Return when the next in the queue of a server should try, not before a time."""
-        bucket = self._bucket(server)
-        last = self._queues.get(server)
-        turn = (
-            earliest
-            if last is None
-            else min(max(earliest, last + bucket.span / bucket.count), earliest + _LONGEST_QUEUE)
-        )
-        if len(self._queues) > 1000:  # servers are few; names below configured domains are not
-            self._queues.clear()
-        self._queues[server] = turn
-        return turn
+    def busy(self, server: str, now: datetime) -> datetime:
+        """Return when to try again where a server has enough questions under way."""
+        return self._turn(server, now + max(self._share(server), _LEAST_PAUSE))
+
+    def _turn(self, server: str, earliest: datetime) -> datetime:
+        """Return a time of its own for whoever waits for a server, not before `earliest`."""
+        last = self._turns.get(server, earliest - self._share(server))
+        if len(self._turns) > _MOST_SERVERS:
+            self._turns.clear()
+        self._turns[server] = min(max(earliest, last + self._share(server)), earliest + _LONGEST_QUEUE)
+        return self._turns[server]
 
     def settle(self, answer: Answer, server: str, now: datetime) -> int:
         """Take note of how a server answered; returns its failures in a row."""
@@ -104,6 +104,10 @@ class Politeness:
         if registry == RIPE and self._store.used([self._personal], now)[0] > 1 - share:
             return now + self._personal.span * share
         return self._store.admit(server, [self._bucket(server)], self._probe, now)
+
+    def _share(self, server: str) -> timedelta:
+        bucket = self._bucket(server)
+        return bucket.span / bucket.count
 
     def _bucket(self, server: str) -> Bucket:
         rate = self._settings.rates.get(server, self._settings.rate)
