@@ -14,6 +14,7 @@ BENCHMARKS = (
     "store.py",
     "extract.py",
     "rules.py",
+    "lookups.py",
     "openpgp.py",
 )
 
