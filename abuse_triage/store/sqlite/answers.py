@@ -105,18 +105,20 @@ class Answers(Connected):
 
 def cached(db: Connection, kind: LookupKind, subject: str, tlp: Tlp, at: str) -> Found | None:
     """Return the answer to a question that counts at a time (as columns hold it); inside of a transaction."""
-    found = [Found(*row) for row in db.all(_BY_SUBJECT, kind.value, subject, tlp.rank, at)]
     address = address_bytes(subject) if kind is LookupKind.NETWORK else None
     if address:
-        found = [row for row in found if row.first is None]  # the others are among those that hold the address
-        found += _around(db, address, tlp, at)
+        found = _around(db, address, tlp, at)
+    else:
+        found = [Found._make(row) for row in db.all(_BY_SUBJECT, kind.value, subject, tlp.rank, at)]
     answers = [row for row in found if not row.failed]
     failures = [row for row in found if row.failed and row.fresh_until > at]
-    failure = max(failures, key=lambda row: row.asked_at, default=None)
+    failure = max(failures, key=lambda row: row.asked_at) if failures else None
     if not answers:
         return failure
-    best = min(answers, key=lambda row: row.size)
-    best = max((row for row in answers if row.size == best.size), key=lambda row: row.asked_at)
+    best = answers[0]
+    if len(answers) > 1:
+        size = min(row.size for row in answers)
+        best = max((row for row in answers if row.size == size), key=lambda row: row.asked_at)
     if failure and failure.asked_at > best.asked_at:
         return best._replace(fresh_until=min(max(best.fresh_until, failure.fresh_until), best.stale_until))
     return best
@@ -130,14 +132,14 @@ def keep(
     Inside of a transaction. A failure replaces failures only. What is newly known about an address replaces what was
     known about it by networks as large or smaller.
     """
-    at = moment(now)
-    network = range_of(answer, subject)
-    kind = answer.kind.value
-    db.run(_REPLACE_FAILED if answer.result is Result.FAILED else _REPLACE, kind, subject, tlp.rank)
+    at, network, kind = moment(now), range_of(answer, subject), answer.kind.value
+    failed = answer.result is Result.FAILED
     if network:
         for row in _around(db, address_bytes(subject) or b"", Tlp.RED, ""):
-            if network.first <= (row.first or b"") and (row.last or b"") <= network.last:
+            if network.holds(row.first or b"", row.last or b"") and (row.failed or not failed):
                 db.run(_REPLACE_NETWORK, row.id, tlp.rank)
+    else:
+        db.run(_REPLACE_FAILED if failed else _REPLACE, kind, subject, tlp.rank)
     row_id = db.add(
         *(_WRITE, kind, subject, tlp.value, answer.server, answer.result.value, at, moment(now + fresh)),
         *(moment(now + fresh + stale), *(network or (None, None, None)), ANSWER_SCHEMA, _json(answer)),
@@ -162,7 +164,7 @@ def _around(db: Connection, address: bytes, tlp: Tlp, at: str) -> list[Found]:
     """List the answers for the networks that hold an address."""
     bounds = earliest(address)
     rows = db.all(_BY_ADDRESS, address, bounds, len(bounds) // len(address), tlp.rank, at)
-    return [Found(*row) for row in rows]
+    return [Found._make(row) for row in rows]
 
 
 @cache

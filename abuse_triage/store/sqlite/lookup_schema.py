@@ -91,7 +91,10 @@ _COLUMNS = (
 # Partial indexes hold the newest answers and the look-ups that are not over, so that history costs nothing.
 _INDEXES = (
     "CREATE INDEX answers_newest ON answers (kind, subject) WHERE newest",
-    "CREATE INDEX answers_networks ON answers (size_bits, first_address) WHERE newest AND size_bits IS NOT NULL",
+    """
+    CREATE INDEX answers_networks ON answers (size_bits, first_address, last_address)
+    WHERE newest AND size_bits IS NOT NULL
+    """,
     "CREATE INDEX answers_asked ON answers (asked_at)",
     "CREATE INDEX lookups_due ON lookups (state, not_before, wanted_at) WHERE not_before IS NOT NULL",
     "CREATE INDEX lookups_asked ON lookups (kind, subject) WHERE not_before IS NOT NULL",

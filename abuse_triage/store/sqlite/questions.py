@@ -126,7 +126,7 @@ class Questions(Connected):
             reason = answer.reason if answer.result is Result.FAILED else ""
             for lookup_id, _, _ in asked:
                 self._db.run(_ANSWER, answer.result.value, reason, moment(now), row, lookup_id)
-            settle(self._db, [message for _, *message in asked], again=again, now=now)
+            settle(self._db, [(ticket_id, message_id) for _, ticket_id, message_id in asked], again=again, now=now)
 
     def put_off_lookup(self, task: Task, until: datetime, reason: str, *, tried: bool) -> None:
         """Let a look-up wait for its server, for whichever ticket it is; nothing where the lease is lost."""

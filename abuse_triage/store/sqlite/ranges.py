@@ -7,7 +7,7 @@ from more than 2^(n-1) to 2^n addresses, only those can that begin at most 2^n b
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from abuse_triage.model.lookups import Answer, LookupKind, Result
+from abuse_triage.model.lookups import Answer, LookupKind
 
 WIDEST_IPV4, WIDEST_IPV6 = 23, 104
 """Sizes, as powers of 2, beyond which an answer holds for the address alone that was asked for.
@@ -25,6 +25,10 @@ class Range(NamedTuple):
     last: bytes
     bits: int
 
+    def holds(self, first: bytes, last: bytes) -> bool:
+        """Whether all of another range is among these addresses."""
+        return self.first <= first and last <= self.last
+
 
 def address_bytes(text: str) -> bytes | None:
     """Return an address as 16 bytes, IPv4 mapped into IPv6 (RFC 4291 section 2.5.5.2); None where it is none."""
@@ -33,12 +37,12 @@ def address_bytes(text: str) -> bytes | None:
 
 
 def range_of(answer: Answer, subject: str) -> Range | None:
-    """Return the addresses that an answer holds for; None where it is no network's, or failed.
+    """Return the addresses that an answer holds for, None where it is no network's.
 
-    What cannot be right (ends that are none, or do not hold the address, or far too many) is that address alone.
+    A failure, and what cannot be right (ends that do not hold the address, or far too many), is about it alone.
     """
-    asked = _number(subject)
-    if answer.kind is not LookupKind.NETWORK or answer.result is Result.FAILED or asked is None:
+    asked = _number(subject) if answer.kind is LookupKind.NETWORK else None
+    if asked is None:
         return None
     first, last = _number(answer.first), _number(answer.last)
     widest = WIDEST_IPV4 if asked >> 32 == _MAPPED >> 32 else WIDEST_IPV6
