@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from abuse_triage.enrichment import directory
 from abuse_triage.model import openpgp
 from abuse_triage.model.lookup_settings import PolicySettings
 from abuse_triage.model.lookups import Level, LookupKind
@@ -67,6 +68,15 @@ def action_table() -> str:
     return _table(("phase", "action", "meaning"), rows)
 
 
+def column_table() -> str:
+    """Return the table of the columns of a contact file."""
+    rows = [
+        (column.title, f"`--{column.field.replace('_', '-')}`" if column.field != "email" else "ADDRESS", column.about)
+        for column in directory.COLUMNS
+    ]
+    return _table(("column", "option", "what it holds"), rows)
+
+
 def variable_table() -> str:
     """Return the table of what a template may say."""
     rows = [
@@ -90,6 +100,7 @@ PARTS = {
     "policy": policy_table,
     "tests": test_table,
     "actions": action_table,
+    "columns": column_table,
     "variables": variable_table,
     "failures": failure_table,
     "functions": function_table,

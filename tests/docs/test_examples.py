@@ -117,6 +117,13 @@ def test_handling(running: Checkout) -> None:
     transcript.check(DOCS / "handling.md", "handling", running.folder / "var", replace=replace)
 
 
+def test_contacts(running: Checkout) -> None:
+    """What the page shows of the contact directory is what the commands print, and its rule passes its tests."""
+    folder = running.folder / "var"
+    transcript.write_files(DOCS / "contacts.md", folder)
+    transcript.check(DOCS / "contacts.md", "contacts", folder, replace=transcript.at_port(running.port))
+
+
 @pytest.fixture
 def configured(checkout: Checkout) -> Checkout:
     """A checkout with a configuration of `init` and the files that the documents show, without a daemon."""
@@ -168,6 +175,7 @@ def test_every_marked_example_is_run() -> None:
     run_here = {
         "README.md": {"run", "session"},
         "configuration.md": {"configuration"},
+        "contacts.md": {"contacts"},
         "handling.md": {"handling"},
         "install.md": {"init"},
         "openpgp.md": {"openpgp"},
