@@ -25,6 +25,7 @@ COMMANDS = {
     "reply": ("replies:reply", "Show what reporters get."),
     "contacts": ("contacts:contacts", "Keep the contact directory: registries, teams, the police."),
     "key": ("keys:key", "Keep OpenPGP keys: the team's own and those of partners."),
+    "lookups": ("lookups:lookups", "Fetch the lists of whom to ask, and show how asking goes."),
     "digest": ("digest:digest", "Show the digest that handlers would get now."),
     "status": ("status:status", "Count what waits and since when, and what budgets are used."),
     "tour": ("tour:tour", "Run everything in one folder and show each message's way."),

@@ -50,11 +50,7 @@ class Clients:
         self._clock = clock
         seconds = self._lookups.timeout.total_seconds()
         servers = self._lookups.resolver
-        self._reach = reach or Reach(
-            resolve=by_resolver(servers, seconds) if servers else by_system,
-            refuse=special_range,
-            tls=ssl.create_default_context(),
-        )
+        self._reach = reach or outside(self._lookups)
         resolver = Resolver(servers, seconds, names.organisation) if servers else None
         self._steady: dict[LookupKind, Client] = {
             LookupKind.OWN_DOMAIN: OwnDomains(self._lookups.own_whois, self._reach.resolve),
@@ -122,6 +118,13 @@ class Clients:
                 lookups.rdap, lists, self._transport, WhoisDomains(lookups.whois, self._reach.resolve)
             ),
         }
+
+
+def outside(lookups: LookupSettings) -> Reach:
+    """Return how the Internet is reached: by the operator's resolvers where they are configured, else the system's."""
+    seconds = lookups.timeout.total_seconds()
+    resolve = by_resolver(lookups.resolver, seconds) if lookups.resolver else by_system
+    return Reach(resolve=resolve, refuse=special_range, tls=ssl.create_default_context())
 
 
 def _state(folder: Path) -> tuple[tuple[int, int], ...]:
