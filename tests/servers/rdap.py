@@ -16,6 +16,7 @@ the service that holds it. A fault counts for the paths that begin with its key,
 
 import contextlib
 import http.server
+import itertools
 import json
 import socket
 import ssl
@@ -181,13 +182,16 @@ def large(octets: int = 200_000_000, *, told: bool = True) -> Fault:
     return reply
 
 
-def drip(seconds_between: float = 0.05) -> Fault:
-    """Answer octet by octet without an end."""
+def drip(seconds_between: float = 0.05, content: bytes = b"") -> Fault:
+    """Answer octet by octet: these octets, or blanks without an end."""
 
     def reply(talk: "Conversation") -> None:
         talk.start(200, ("Content-Type", "application/rdap+json"))
-        while not talk.wait(seconds_between):
-            talk.send(b" ")
+        octets = (content[i : i + 1] for i in range(len(content))) if content else itertools.repeat(b" ")
+        for octet in octets:
+            talk.send(octet)
+            if talk.wait(seconds_between):
+                return
 
     return reply
 
