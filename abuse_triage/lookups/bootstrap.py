@@ -61,7 +61,7 @@ class Bootstrap:
         self.lists = tuple(lists)
         self.problems = tuple(problems)
         self._names: dict[str, str] = {}
-        self._networks: dict[Network, str] = {}
+        self._networks: dict[tuple[int, int, int], str] = {}
         self._ranges: list[tuple[tuple[int, int], str]] = []
         for key, base in (entry for services in lists for entry in services.bases.items()):
             if isinstance(key, str):
@@ -69,7 +69,12 @@ class Bootstrap:
             elif isinstance(key, tuple):
                 self._ranges.append((key, base))
             else:
-                self._networks[key] = base
+                self._networks[_prefix(key.network_address, key.prefixlen)] = base
+        lengths = {(version, length) for version, length, _ in self._networks}
+        self._lengths = {
+            version: sorted((length for which, length in lengths if which == version), reverse=True)
+            for version in (4, 6)
+        }
 
     def domain(self, name: str) -> str:
         """Return the base URL of the service for a name, by the longest end that is listed; "" for none."""
@@ -80,10 +85,8 @@ class Bootstrap:
     def address(self, text: str) -> str:
         """Return the base URL of the service for an address, by the longest prefix that is listed; "" for none."""
         address = ip_address(text)
-        for network in _around(address):
-            if base := self._networks.get(network):
-                return base
-        return ""
+        prefixes = (_prefix(address, length) for length in self._lengths[address.version])
+        return next((self._networks[prefix] for prefix in prefixes if prefix in self._networks), "")
 
     def autonomous_system(self, number: int) -> str:
         """Return the base URL of the service for an autonomous system, "" for none."""
@@ -179,11 +182,6 @@ def _key(name: str, entry: str) -> Key | None:
         return None
 
 
-def _around(address: IPv4Address | IPv6Address) -> Iterator[Network]:
-    """Yield the networks that hold an address, the smallest first."""
-    network: Network = IPv4Network(address) if isinstance(address, IPv4Address) else IPv6Network(address)
-    while True:
-        yield network
-        if not network.prefixlen:
-            return
-        network = network.supernet()
+def _prefix(address: IPv4Address | IPv6Address, length: int) -> tuple[int, int, int]:
+    """Return what all addresses of a network have in common: version, length and the bits of that length."""
+    return address.version, length, int(address) >> (address.max_prefixlen - length)
