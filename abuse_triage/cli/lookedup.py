@@ -1,12 +1,17 @@
 """What look-ups brought, what is withheld, and whom to write to, printed by `ticket show` and `triage`."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from abuse_triage.cli.output import moment, show
+import click
+
+from abuse_triage.cli.output import moment, say, show
 from abuse_triage.enrichment.proposals import Proposal, proposals
+from abuse_triage.errors import ConfigError
 from abuse_triage.indicators.refang import defang
+from abuse_triage.model.lookup_settings import LookupSettings
 from abuse_triage.model.lookups import (
     Answer,
     ContactKind,
@@ -18,6 +23,7 @@ from abuse_triage.model.lookups import (
     Registrar,
     Result,
 )
+from abuse_triage.service.localfiles import LocalFiles
 from abuse_triage.store.interface import Store
 from abuse_triage.store.lookups import TicketLookup
 
@@ -35,6 +41,14 @@ _FINDS = {
 """What it means that there is no such thing."""
 
 
+_STANDS = {
+    LookupState.WAITING: "not asked yet",
+    LookupState.ASKING: "being asked",
+    LookupState.ANSWERED: "it was answered; the answer is not kept any more (lookups.retention)",
+    LookupState.SKIPPED: "not asked",
+}
+
+
 def _nothing(_subject: str) -> Offline | None:
     return None
 
@@ -48,10 +62,25 @@ class Sources:
     nationals: Mapping[str, DirectoryEntry] = field(default_factory=dict)
 
 
-def sources_of(store: Store) -> Sources:
-    """Return what is known besides the answers."""
+def sources_of(store: Store, settings: LookupSettings) -> Sources:
+    """Return what is known besides the answers; files that cannot be read are told of, and say nothing."""
     entries = store.contacts((ContactKind.NATIONAL_CSIRT,))
-    return Sources(nationals={entry.country: entry for entry in reversed(entries) if entry.country})
+    nationals = {entry.country: entry for entry in reversed(entries) if entry.country}
+    try:
+        files = LocalFiles(settings)
+    except ConfigError as error:
+        for problem in error.problems:
+            say(f"warning: {problem}")
+        return Sources(nationals=nationals)
+    return Sources(offline=files.offline, registrars=files.registrars, nationals=nationals)
+
+
+def progress(over: int, of: int) -> None:
+    """Tell somebody who waits how far it is: on one line of a terminal, elsewhere at the end only."""
+    if sys.stderr.isatty():
+        click.echo(f"\r{over} of {of} look-ups answered{'' if over < of else chr(10)}", err=True, nl=False)
+    elif over == of:
+        say(f"{of} look-ups answered")
 
 
 def show_lookups(lookups: Sequence[TicketLookup], sources: Sources, zone: str, *, number: str = "") -> None:
@@ -97,7 +126,7 @@ def _line(name: str, text: str) -> None:
 
 def _show_one(one: TicketLookup, zone: str) -> None:
     if one.known is None:
-        _line(one.kind, one.reason or ("not asked yet" if one.state is LookupState.WAITING else "being asked"))
+        _line(one.kind, one.reason or _STANDS[one.state])
         return
     answer = one.known.answer
     again = "; asked again" if one.state in {LookupState.WAITING, LookupState.ASKING} else ""

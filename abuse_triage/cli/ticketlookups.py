@@ -47,7 +47,7 @@ def lookup(state: State, *, number: str, allowed: tuple[str, ...], kinds: tuple[
                 "this ticket has no look-ups",
                 advice="It points at nothing that could be asked about, or look-ups were off (lookups.enabled).",
             )
-        show_lookups(found, sources_of(store), settings.team.timezone, number=number)
+        show_lookups(found, sources_of(store, settings.lookups), settings.team.timezone, number=number)
         waiting = sum(one.state in {LookupState.WAITING, LookupState.ASKING} for one in found)
         if waiting:
             say(f"{waiting} not answered yet")

@@ -8,9 +8,11 @@ import click
 from abuse_triage import config
 from abuse_triage.cli.context import State, common, json_option, pass_state
 from abuse_triage.cli.decisions import confirm_contact, set_fields
+from abuse_triage.cli.lookedup import Sources, show_lookups, sources_of
 from abuse_triage.cli.options import Since, listing, one_of
 from abuse_triage.cli.output import document, fields, moment, say, show, table
 from abuse_triage.cli.texts import show_texts
+from abuse_triage.cli.ticketlookups import lookup
 from abuse_triage.indicators.refang import defang, defang_text
 from abuse_triage.model.decision import Priority, TicketKind
 from abuse_triage.model.openpgp import ADVICE, Failure, Signature, Source, signature_advice
@@ -25,7 +27,7 @@ def ticket() -> None:
     """List and show tickets, and decide about them."""
 
 
-for command in (set_fields, confirm_contact):
+for command in (set_fields, confirm_contact, lookup):
     ticket.add_command(command)
 
 
@@ -78,7 +80,7 @@ def list_tickets(
             (
                 item.number,
                 item.state.value,
-                item.priority.value + ("?" if item.review else ""),
+                item.priority.value + ("?" if _review(item) else ""),
                 item.tlp.label.removeprefix("TLP:"),
                 item.type or item.category,
                 moment(item.due, zone),
@@ -116,25 +118,23 @@ def show_ticket(state: State, number: str, text: bool, as_json: bool) -> None:
         raise click.UsageError("--text and --json exclude each other")
     with state.store() as (settings, store):
         found = store.ticket(number.lstrip("#"))
-        if text:
-            _show(found, settings.team.timezone)
-            show_texts(settings, store, [report.message_id for report in found.reports])
+        if as_json:
+            reports = [{**dataclasses.asdict(report), "facts": json.loads(report.facts)} for report in found.reports]
+            document({**dataclasses.asdict(found), "reports": reports})
             return
-    if as_json:
-        reports = [{**dataclasses.asdict(report), "facts": json.loads(report.facts)} for report in found.reports]
-        document({**dataclasses.asdict(found), "reports": reports})
-    else:
-        _show(found, settings.team.timezone)
+        _show(found, settings.team.timezone, sources_of(store, settings.lookups) if found.lookups else Sources())
+        if text:
+            show_texts(settings, store, [report.message_id for report in found.reports])
 
 
-def _show(found: TicketFile, zone: str) -> None:
+def _show(found: TicketFile, zone: str, sources: Sources) -> None:
     item = found.ticket
     due = moment(item.due, zone)
     show(f"{item.number}  {item.summary}")
     fields(
         [
             ("state", f"{item.state}, {item.kind}{_by_hand(item, 'kind')}"),
-            ("category", f"{item.type or item.category}{_by_hand(item, 'category') or _review(item)}"),
+            ("category", f"{item.type or item.category}{_by_hand(item, 'category')}{_review(item)}"),
             ("priority", f"{item.priority.upper()}{_by_hand(item, 'priority')}, first answer due {due} ({zone})"),
             ("TLP", f"{item.tlp.label}{_by_hand(item, 'tlp') or _marked(item)}"),
             ("OpenPGP", item.protection),
@@ -152,6 +152,7 @@ def _show(found: TicketFile, zone: str) -> None:
     for indicator in found.indicators:
         mark = "*" if indicator.scope.ours else " "
         show(f"  {mark} {defang(indicator.value)}  {defang_text(indicator.scope.reason)}")
+    show_lookups(found.lookups, sources, zone, number=item.number)
     _section("Our mail")
     for mail in found.mails:
         show(f"  {mail.id}  {mail.kind} to {mail.recipient}: {mail.state}{f', {mail.error}' if mail.error else ''}")
@@ -166,7 +167,8 @@ def _by_hand(item: Ticket, field: str) -> str:
 
 
 def _review(item: Ticket) -> str:
-    return " (a person should look)" if item.review else ""
+    """Say that the rules could not decide, and nobody else has."""
+    return " (a person should look)" if item.review and "category" not in item.by_hand else ""
 
 
 def _marked(item: Ticket) -> str:

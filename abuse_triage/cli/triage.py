@@ -1,4 +1,4 @@
-"""`triage`: the whole decision about one message, explained; nothing is stored, sent or looked up."""
+"""`triage`: the whole decision about one message, explained; nothing is stored or sent."""
 
 import re
 import sys
@@ -10,6 +10,7 @@ import click
 from abuse_triage import pipeline
 from abuse_triage.cli.arrivals import arrival, assumes_sender, envelope_options, mailboxes
 from abuse_triage.cli.context import State, common, json_option, pass_state
+from abuse_triage.cli.lookedup import progress, show_lookups, sources_of
 from abuse_triage.cli.mailfiles import mails_from, mails_in
 from abuse_triage.cli.output import document, fields, say, show
 from abuse_triage.cli.protection import protection_document, show_protection
@@ -23,6 +24,7 @@ from abuse_triage.model.message import Arrival
 from abuse_triage.model.report import Reading
 from abuse_triage.model.ticket import Outcome, Relations
 from abuse_triage.outcomes import Decision
+from abuse_triage.service.dry import Dry, enriched
 from abuse_triage.service.knowledge import knowledge_of
 from abuse_triage.service.tryout import try_opening
 
@@ -43,15 +45,19 @@ _FACTS_LEFT_OUT = (
     "source", metavar="FILE|-", type=click.Path(exists=True, allow_dash=True, dir_okay=False, path_type=Path)
 )
 @envelope_options
+@click.option("--lookups", is_flag=True, help="Ask registries and DNS as far as the policy allows, and wait for it.")
 @common
 @json_option
 @pass_state
-def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[str, ...], as_json: bool) -> None:
+def triage(
+    state: State, *, source: Path, sender: str | None, recipients: tuple[str, ...], lookups: bool, as_json: bool
+) -> None:
     """Explain what would become of one message; nothing is stored.
 
     Earlier tickets are not looked at, so the message counts as the first about its matter. Where the file has no
     Return-Path and there is no --sender, the address in From stands for the envelope sender. What is encrypted is
-    opened with the team's key, shown, and kept nowhere.
+    opened with the team's key, shown, and kept nowhere. With --lookups what the message points at is asked about, even
+    where lookups.enabled is false; budgets are those of the daemon.
     """
     settings = state.settings()
     knowledge = knowledge_of(settings)
@@ -68,7 +74,14 @@ def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[
     tried = try_opening(settings, reading, message)
     if tried.problem:
         say(f"warning: {tried.problem}. OpenPGP in {mail.source} is not looked at: the daemon would.")
-    decision = judge(reading, message, keys, knowledge, opened=tried.opened)
+    with Dry(settings, knowledge, ask=lookups) as dry:
+        known = dry.known(reading, tried.opened, message)
+        decision = judge(reading, message, keys, dry.knowledge, opened=tried.opened, enrichment=known)
+        found = dry.looked_up(decision.wanted, progress)
+        if lookups:
+            known = enriched(known, found)
+            decision = judge(reading, message, keys, dry.knowledge, opened=tried.opened, enrichment=known)
+        sources = sources_of(dry.store, settings.lookups) if found else None
     outcome = pipeline.decide(
         reading,
         message,
@@ -79,6 +92,7 @@ def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[
         previous=None,
         now=datetime.now(UTC),
         opened=tried.opened,
+        enrichment=known,
     )
     inside = decision.inside
     if as_json:
@@ -90,6 +104,7 @@ def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[
                     {"indicator": indicator, "scope": scope}
                     for indicator, scope in zip(inside.indicators, decision.scopes, strict=True)
                 ],
+                "lookups": found,
                 "markings": inside.markings,
                 "outcome": outcome.kind,
                 "origin": _origin_document(decision.origin),
@@ -113,6 +128,8 @@ def triage(state: State, *, source: Path, sender: str | None, recipients: tuple[
     _rules(decision.verdict)
     _tlp_and_priority(decision, inside)
     _indicators(inside, decision)
+    if sources is not None:
+        show_lookups(found, sources, settings.team.timezone)
     _acknowledgement(outcome, decision.addressee)
 
 

@@ -20,25 +20,17 @@ class Directory(Protocol):
         """Return the entry with an address, None where there is none."""
 
 
-class LocalFiles(Protocol):
-    """Tables and files of the operator."""
+class Local(Protocol):
+    """What the operator's own files say."""
 
     def offline(self, subject: str) -> Offline | None:
         """Return what they say about an address or name, None where they say nothing."""
 
 
-class NoFiles:
-    """Where the operator has none."""
-
-    def offline(self, subject: str) -> Offline | None:  # noqa: ARG002 -- as in LocalFiles
-        """Say nothing."""
-        return None
-
-
 class Enricher:
     """Collects what is known; quick, and never asks anybody outside."""
 
-    def __init__(self, knowledge: Knowledge, cache: LookupCache, directory: Directory, files: LocalFiles) -> None:
+    def __init__(self, knowledge: Knowledge, cache: LookupCache, directory: Directory, files: Local) -> None:
         """Take the sources."""
         self._knowledge = knowledge
         self._cache = cache

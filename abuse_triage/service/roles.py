@@ -90,7 +90,9 @@ def _intake(settings: Settings) -> None:
 
 
 def _triage(settings: Settings, abandoned: str, charged: str) -> None:
+    from abuse_triage.service.enriching import Enricher  # noqa: PLC0415 -- a role imports only what it runs
     from abuse_triage.service.knowledge import knowledge_of  # noqa: PLC0415 -- a role imports only what it runs
+    from abuse_triage.service.localfiles import LocalFiles  # noqa: PLC0415 -- a role imports only what it runs
     from abuse_triage.service.reading import Reader  # noqa: PLC0415 -- a role imports only what it runs
     from abuse_triage.service.triage import Decider, run_triage  # noqa: PLC0415 -- a role imports only what it runs
 
@@ -101,7 +103,14 @@ def _triage(settings: Settings, abandoned: str, charged: str) -> None:
             store.give_back(abandoned, charged)
         with _check(settings) as check, _opener(settings, store) as opener:
             knowledge = knowledge_of(settings)
-            decider = Decider(knowledge, store, reader, announce=lifeline.tell, check=check, opener=opener)
+            enricher = Enricher(knowledge, store, store, LocalFiles(settings.lookups))
+            decider = Decider(
+                *(knowledge, store, reader),
+                announce=lifeline.tell,
+                check=check,
+                opener=opener,
+                enricher=enricher,
+            )
             lifeline.tell("ready")
             run_triage(decider, store.wait, stop)
     finally:
