@@ -168,9 +168,10 @@ def import_file(state: State, file: Path, dry_run: bool) -> None:
     with state.store() as (_, store):
         known = {entry.email: entry for entry in store.contacts(limit=directory.MOST_ENTRIES)}
         entries = directory.parse(str(file), text, known)
-        if dry_run:
-            new, changed = map(len, directory.compare(entries, known))
-        else:
+        new, changed = map(len, directory.compare(entries, known))
+        if len(known) + new > directory.MOST_ENTRIES:
+            raise InputError(f"the directory would have more than {directory.MOST_ENTRIES:,} contacts")
+        if not dry_run:
             new, changed = _put(store, entries)
     counted = f"{new} new, {changed} changed, {len(entries) - new - changed} as before"
     say(f"{counted}; nothing was imported" if dry_run else counted)

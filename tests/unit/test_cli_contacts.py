@@ -138,6 +138,17 @@ def test_files_that_are_none(csirt: Csirt, content: bytes, expected: str) -> Non
     assert expected in csirt.run("contacts", "import", written(csirt, content), code=65).stderr
 
 
+def test_a_directory_has_an_end(csirt: Csirt) -> None:
+    """An import that would make more contacts than can be exported again is refused."""
+    lines = "".join(f"a{n}@example.org,csirt,Equipa\n" for n in range(10_000))
+    csirt.run("contacts", "import", "-", stdin=f"E-mail,Kind,Organisation\n{lines}".encode())
+
+    refused = csirt.run("contacts", "import", written(csirt, FILE), code=65)
+
+    assert "more than 10,000 contacts" in refused.stderr
+    assert "10000 contacts written" in csirt.run("contacts", "export", str(csirt.folder / "out.csv")).stderr
+
+
 def test_files_that_are_absent(csirt: Csirt) -> None:
     """A file that cannot be read is an error of whoever named it."""
     assert "No such file" in csirt.run("contacts", "import", str(csirt.folder / "none.csv"), code=65).stderr

@@ -98,6 +98,17 @@ def test_what_does_not_exist_is_wrong_usage(csirt: Csirt, arguments: list[str], 
     assert [] == ticket(csirt)["by_hand"]
 
 
+def test_who_has_looked_need_not_look(csirt: Csirt) -> None:
+    """A class that a handler set asks nobody to look any more."""
+    assert "(a person should look)" in csirt.run("ticket", "show", "2").stdout
+    assert " p3? " in csirt.lines("ticket", "list")[1]
+
+    csirt.run("ticket", "set", "2", "--category", "other")
+
+    assert "(a person should look)" not in csirt.run("ticket", "show", "2").stdout
+    assert " p3 " in csirt.lines("ticket", "list")[1]
+
+
 def test_a_ticket_that_is_not_there(csirt: Csirt) -> None:
     """An unknown number ends with exit code 3."""
     csirt.run("ticket", "set", "999", "--priority", "p1", code=3)
