@@ -5,7 +5,7 @@ Only base URLs with HTTPS are taken. Where there is no list of names, a small ta
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -50,7 +50,7 @@ class Services:
 
     name: str
     published: datetime
-    bases: dict[Key, str]
+    bases: Mapping[Key, str]
 
 
 class Bootstrap:
@@ -123,8 +123,8 @@ def load(folder: Path) -> Bootstrap:
         except InputError as error:
             problems.append(str(error))
     if not any(services.name == FILES[0] for services in lists):
-        lists.insert(0, Services(BUILT_IN, COMPILED, dict(SERVICES)))
-    return Bootstrap(tuple(lists), tuple(problems))
+        lists.insert(0, Services(BUILT_IN, COMPILED, dict(SERVICES.items())))
+    return Bootstrap(lists, problems)
 
 
 def parse(name: str, content: bytes) -> Services:

@@ -115,8 +115,8 @@ def _moment(text: str) -> datetime | None:
     match = _DATE.fullmatch(text.strip()[:30])
     if match is None:
         return None
-    day, month, year, *clock = (int(number or 0) for number in match.groups())
+    day, month, year, hour, minute, second = (int(number or 0) for number in match.groups())
     try:
-        return datetime(year, month, day, *clock, tzinfo=_LISBON)
+        return datetime(year, month, day, hour, minute, second, tzinfo=_LISBON)
     except ValueError:
         return None
