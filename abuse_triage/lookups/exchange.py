@@ -101,7 +101,7 @@ def get(peer: Peer, target: str, *, accept: str, limit: int, deadline: float) ->
         raise ExchangeError(f"{peer.host} does not prove that it is this host: {error.verify_message}") from error
     except OSError as error:
         raise ExchangeError(f"{peer.host} does not answer: {error.strerror or error}") from error
-    except http.client.HTTPException as error:
+    except (http.client.HTTPException, ValueError) as error:  # a chunk of negative length is a ValueError
         raise ExchangeError(f"{peer.host} does not speak HTTP: {type(error).__name__}") from error
 
 

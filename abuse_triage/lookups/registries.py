@@ -91,10 +91,11 @@ class Registries:
     """Tells which registry is asked about an address; used by many threads at once."""
 
     def __init__(self, configured: Mapping[str, str], published: Published | None = None) -> None:
-        """Take base URLs by the names of registries, and IANA's files if there are any."""
+        """Take base URLs by the names of registries, "" for one that nobody is to ask, and IANA's files if any."""
         self._configured = configured
         self._published = published
-        self._known = {registry.name: self._placed(registry) for registry in KNOWN}
+        placed = [self._placed(registry) for registry in KNOWN]
+        self._known = {registry.name: registry for registry in placed if registry.base}
         self._by_host = {registry.host: registry for registry in KNOWN}
         for registry in self._known.values():  # a host that the configuration has for several is nobody's
             same = [other.name for other in self._known.values() if other.host == registry.host]
@@ -121,14 +122,14 @@ class Registries:
         if not base:
             return self._known.get(region)
         known = self._by_host.get(host_of(base))
-        if known is not None and known.name in self._configured:
-            return self._known[known.name]
         name = known.name if known else region
+        if name in self._configured:
+            return self._known.get(name)
         return Registry(name=name, region=known.region if known else region, base=with_slash(base))
 
     def _placed(self, registry: Registry) -> Registry:
-        base = self._configured.get(registry.name, "")
-        return Registry(name=registry.name, region=registry.region, base=with_slash(base) if base else registry.base)
+        base = self._configured.get(registry.name, registry.base)
+        return Registry(name=registry.name, region=registry.region, base=with_slash(base) if base else "")
 
 
 def allocated(address: IPv4Address | IPv6Address) -> str:

@@ -4,6 +4,7 @@ import inspect
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from datetime import timedelta
 from typing import Any
@@ -419,6 +420,18 @@ def test_ipwhois_stays_as_it_was(server: RdapServer) -> None:
         server.networks[name] = [registries.arin("192.0.2.0/24")]
         asked(server, only=name)
     assert before == RIR_RDAP
+
+
+def test_many_threads_share_a_client(server: RdapServer) -> None:
+    """Each gets the answer to its own question."""
+    server.latency = 0.01
+    server.networks["apnic"] = [registries.apnic()]
+    shared = client(server)
+    subjects = [ADDRESS, "203.0.113.9"] * 20
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda subject: shared.ask(subject, 10), subjects))
+    assert ["EXAMPLE-ARIN", "EXAMPLE-AP"] * 20 == [answer.network for answer in answers]
+    assert subjects == [answer.subject for answer in answers]
 
 
 def test_a_national_registry_belongs_to_its_region(server: RdapServer) -> None:

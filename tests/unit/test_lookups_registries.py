@@ -151,3 +151,15 @@ def test_registries_by_name_and_by_host() -> None:
     assert brazil is not None
     assert ("lacnic", "https://rdap.registro.br/") == (brazil.region, brazil.base)
     assert registries.named("example") is None
+
+
+def test_the_configuration_counts_for_a_service_that_only_iana_knows() -> None:
+    """The registry of our table is the one that is configured; an empty address asks nobody."""
+    registries = Registries({"afrinic": "http://127.0.0.1:1/af", "arin": ""}, lambda _: "https://rdap.example.org/v2")
+    registry = registries.of("41.0.0.1")
+    assert registry is not None
+    assert "http://127.0.0.1:1/af/" == registry.base
+    assert registries.of("192.0.2.1") is None
+    assert registries.named("arin") is None
+    assert "https://rdap.arin.net/registry/" not in registries.bases
+    assert Registries({"arin": ""}).of("192.0.2.1") is None

@@ -142,6 +142,16 @@ def _endless_by_one(talk: Conversation) -> None:
     talk.send(b" " * (LIMIT + 1))
 
 
+def _chunks(size: bytes) -> Fault:
+    """Answer with a chunk of a pretended size."""
+
+    def reply(talk: Conversation) -> None:
+        talk.start(200, ("Content-Type", "application/rdap+json"), ("Transfer-Encoding", "chunked"))
+        talk.send(size + b"\r\n{}")
+
+    return reply
+
+
 def _published(server: RdapServer, **changes: object) -> Transport:
     reach = replace(server.reach("rdap.example.org"), **changes)  # type: ignore[arg-type] # by name
     return Transport(reach, limit=LIMIT, published=["https://rdap.example.org/org"])
@@ -261,6 +271,7 @@ def test_a_date_to_wait_for(server: RdapServer) -> None:
 @pytest.mark.parametrize(
     ("fault", "words", "code", "temporary"),
     [
+        (body(b"{}", "application/json\r\nContent-Encoding: gzip"), "answers compressed, unasked", 0, False),
         (status(404), "has nothing about it", 404, False),
         (status(400), "answers with status 400", 400, False),
         (status(204), "answers with status 204", 204, False),
@@ -272,6 +283,10 @@ def test_a_date_to_wait_for(server: RdapServer) -> None:
         (cut, "does not speak HTTP: IncompleteRead", 0, True),
         (reset, "does not answer: Connection reset by peer", 0, True),
         (body(b" " * (LIMIT + 1)), "is larger than 10000 bytes", 0, False),
+        (_chunks(b"-5"), "does not speak HTTP: ValueError", 0, True),
+        (_chunks(b"-1"), "127.0.0.1 does not speak HTTP", 0, True),
+        (_chunks(b"ffffffffffff"), "does not speak HTTP: IncompleteRead", 0, True),
+        (_chunks(b"zz"), "does not speak HTTP: IncompleteRead", 0, True),
         (_endless_by_one, "is larger than 10000 bytes", 0, False),
         (large(), "is larger than 10000 bytes", 0, False),
         (large(told=False), "is larger than 10000 bytes", 0, False),
