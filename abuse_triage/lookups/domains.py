@@ -64,7 +64,8 @@ class Domains:
         except TransportError as error:
             if error.status == ABSENT:
                 return Answer(kind=self.kind, subject=subject, server=server, result=Result.NOT_FOUND)
-            return self._failed(subject, server, str(error), error.retry_after)
+            failed = self._failed(subject, server, str(error), error.retry_after)
+            return replace(failed, temporary=error.temporary)
         return parse(document, subject=subject, server=server)
 
     def _base(self, subject: str) -> str:

@@ -1,6 +1,7 @@
 """Clients for registrable names at WHOIS servers: that of our own registry, and those of other top-level domains."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from abuse_triage.lookups import whoisother, whoispt
@@ -42,7 +43,7 @@ class WhoisDomains:
             if absent(text, server):
                 return self._answer(subject, host, Result.NOT_FOUND)
         except WhoisError as error:
-            return self._answer(subject, host, Result.FAILED, str(error), error.retry_after)
+            return replace(self._answer(subject, host, Result.FAILED, str(error), error.retry_after), temporary=True)
         return self._answer(subject, host, Result.FAILED, f"the answer of {host} is not understood")
 
     def _server(self, subject: str) -> str:

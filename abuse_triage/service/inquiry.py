@@ -105,7 +105,14 @@ class _Errand:
             for question, one in self._wanted.items()
         ]
 
-    def claim_lookups(self, limit: int, lease: timedelta, now: datetime) -> list[Task]:  # noqa: ARG002 -- as in Lookups
+    def claim_lookups(
+        self,
+        limit: int,
+        lease: timedelta,  # noqa: ARG002 -- as in Lookups
+        now: datetime,
+        *,
+        again: bool = True,  # noqa: ARG002 -- as in Lookups
+    ) -> list[Task]:
         """Hand out what is due."""
         due = [question for question, at in self._due.items() if at <= now][:limit]
         for question in due:

@@ -131,7 +131,7 @@ class Looker:
             self._take(asked, answer)
         now = self._now()
         free = self._asking.free
-        tasks = self._store.claim_lookups(free, self._lease, now) if free else []
+        tasks = self._store.claim_lookups(free, self._lease, now, again=self._again) if free else []
         for task in tasks:
             self._begin(task, now)
         return bool(tasks) or not self._asking.idle

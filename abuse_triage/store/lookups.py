@@ -63,11 +63,11 @@ class LookupCache(Protocol):
 class LookupQueue(Protocol):
     """Look-ups on their way: each question is asked once, for all tickets that want to know."""
 
-    def claim_lookups(self, limit: int, lease: timedelta, now: datetime) -> list[Task]:
+    def claim_lookups(self, limit: int, lease: timedelta, now: datetime, *, again: bool = True) -> list[Task]:
         """Take waiting look-ups whose time has come, oldest first; the same question never twice at once.
 
         Look-ups whose lease ran out are waiting again. A question that the cache answers by now, for the TLP of the
-        ticket that asks, is answered here and not handed out.
+        ticket that asks, is answered here and not handed out; `again` is as in `answer_lookup`.
         """
 
     def answer_lookup(

@@ -133,7 +133,8 @@ FAULTS = (
 class WhoisServer:
     """The server, in a thread for each connection; a context manager.
 
-    `queries` are the octets of each question as they came. `delay` is the seconds before each answer.
+    `queries` are the octets of each question as they came, `connections` counts what was accepted. `delay` is the
+    seconds before each answer.
     """
 
     def __init__(
@@ -151,6 +152,7 @@ class WhoisServer:
         self.fault = fault
         self.delay = delay
         self.queries: list[bytes] = []
+        self.connections = 0
         self.closing = threading.Event()
         self._server = _Server((host, port), self)
         self.port = int(self._server.server_address[1])
@@ -195,6 +197,7 @@ class _Connection(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         """Read one line and answer it, in the way that the fault says."""
         owner = self.server.owner
+        owner.connections += 1
         self.request.settimeout(10)
         query = b""
         while not query.endswith(b"\n"):
