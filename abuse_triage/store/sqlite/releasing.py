@@ -21,7 +21,8 @@ _WITHHELD = """
 SELECT id, kind, subject, permission FROM lookups WHERE ticket_id = ? AND state = 'withheld' ORDER BY id
 """
 _RELEASE = """
-UPDATE lookups SET state = 'waiting', tlp = ?, released_by = ?, changed_at = ?, not_before = ?, tries = 0 WHERE id = ?
+UPDATE lookups SET state = 'waiting', tlp = ?, reason = '', released_by = ?, changed_at = ?, not_before = ?, tries = 0
+WHERE id = ?
 """
 
 
