@@ -255,3 +255,19 @@ def test_every_setting_reaches_the_process(stage: Stage) -> None:
     sent = Supervisor(stage.settings, [])._settings
     assert stage.settings == type(stage.settings).model_validate_json(sent)
     assert 999 == stage.settings.limits.headers
+
+
+def test_a_looker_runs_where_look_ups_are_enabled(stage: Stage) -> None:
+    """It is one of the processes, and stops before the scheduler; otherwise there is none, whoever asks for all."""
+    lookups = stage.settings.lookups.model_copy(update={"enabled": True})
+    stage.settings = stage.settings.model_copy(update={"lookups": lookups})
+    stage.play(lambda: stage.ready > 0, roles=(Role.SCHEDULER, Role.LOOKER))
+    assert ["looker", "scheduler"] == stage.events("starting")[0]["processes"]
+    assert ["looker stops Test CSIRT", "scheduler stops Test CSIRT"] == stage.diary()[2:]
+
+
+def test_a_looker_alone_without_look_ups_is_a_wrong_configuration(stage: Stage) -> None:
+    """Whoever starts only that role would wait for ever."""
+    with pytest.raises(ConfigError, match=r"lookups\.enabled"):
+        stage.play(lambda: True, roles=(Role.LOOKER,))
+    assert [] == stage.diary()
