@@ -1,8 +1,8 @@
 """RDAP services of important top-level domains, for as long as IANA's list is not there.
 
-Taken over where public sources agree: zonedb's copy of IANA's list (2026-07-01), the corrections that whoisit 4.1.0
-keeps (2026-10-26), and what published clients have. Top-level domains about which they do not agree, such as .eu, .es
-and .it, are left out, and so is .pt, which has no RDAP service.
+Compiled by hand from published clients and lists, not from IANA's own, which `lookups refresh` puts in its place as a
+whole. What sources do not agree on, such as .eu, .es and .it, is left out, and so is .pt, which has no RDAP service. A
+wrong line here means that a name is asked about at a server that does not know it, or that does not exist.
 """
 
 from collections.abc import Mapping
