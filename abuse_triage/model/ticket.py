@@ -89,7 +89,7 @@ class Ticket:
     characters removed, at most 200 characters. `reporter` is the envelope sender of the first message,
     or over a list of our own, whoever wrote to it; "" if null. `protection` says in words what OpenPGP proves about
     that message, "" where it has none. `due` is when the response clock runs out. `by_hand` names the fields that a
-    handler set (of "kind", "category", "tlp" and "priority"): nothing changes them by itself any more.
+    handler set (of "kind", "category", "tlp", "priority", "due"): nothing changes them by itself any more.
     """
 
     id: int

@@ -67,7 +67,9 @@ class LookupQueue(Protocol):
         """Take waiting look-ups whose time has come, oldest first; the same question never twice at once.
 
         Look-ups whose lease ran out are waiting again. A question that the cache answers by now, for the TLP of the
-        ticket that asks, is answered here and not handed out; `again` is as in `answer_lookup`.
+        ticket that asks, is answered here and not handed out; `again` is as in `answer_lookup`. A look-up whose ticket
+        has become stricter since it was planned is withheld instead. The store's own clock measures leases, and one
+        that ran out counts as a try.
         """
 
     def answer_lookup(
@@ -75,6 +77,8 @@ class LookupQueue(Protocol):
     ) -> None:
         """Keep an answer, and give it to every look-up that waits for it; journaled on each ticket that has all then.
 
+        It is fresh for `fresh`, and stale for `stale` after that. A network's answer is also given to what waits for
+        other addresses of it.
         The lookups that it answers are those of the same question at the TLP of the task or a stricter one. With
         `again` the messages whose look-ups are all over go to the rules again, once. Nothing where the lease is lost.
         A FAILED answer never takes the place of one that is fresh or stale.

@@ -12,10 +12,14 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from contract.asking import answer, asks, failed, found, found_network, network, states, wanted, withheld
+from contract.asking import claim as claim_lookups
 from contract.values import (
+    DRAFT,
     LEASE,
     NOON,
     arrival,
@@ -33,11 +37,14 @@ from contract.values import (
 
 from abuse_triage.errors import ConfigError, TemporaryError
 from abuse_triage.model.budget import Bucket
+from abuse_triage.model.decision import Tlp
+from abuse_triage.model.lookups import ContactKind, DirectoryEntry, LookupKind, LookupState
 from abuse_triage.model.openpgp import KeyOrigin
 from abuse_triage.model.ticket import MailKind, MailState, MessageState, OutcomeKind, Outgoing
 from abuse_triage.store import open_store
-from abuse_triage.store.interface import MessageFilter
+from abuse_triage.store.interface import ByHand, MessageFilter
 from abuse_triage.store.sqlite import SqliteStore, connection, health, schema
+from abuse_triage.store.sqlite.answers import keep
 from abuse_triage.store.sqlite.connection import PRAGMAS, Connection
 
 
@@ -221,6 +228,90 @@ def test_running_store_is_brought_on(second_version: Connection, path: Path) -> 
         assert [("y@example.pt", ""), ("x@example.pt", "")] == [
             (mail.message_id, mail.encrypt_to) for mail in store.mails((), 5)
         ]
+
+
+@pytest.fixture
+def third_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    """A program of the version before look-ups, at work on a file with a ticket and a message that is claimed."""
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "STEPS", dict(list(schema.STEPS.items())[:3]))
+        old = Connection(path)
+        schema.migrate(old)
+    old.sqlite.execute(
+        "INSERT INTO tickets (number, sequence, kind, state, category, type, tlp, tlp_marked, priority, review,"
+        " summary, reporter, mailbox, created_at, updated_at, due) VALUES ('2026-000001', 1, 'incident', 'new',"
+        " 'fraud', 'fraud:phishing', 'amber', 0, 'p2', 0, 'fraude', 'a@example.org', 'abuse@example.pt', ?, ?, ?)",
+        [_OLD_TIME] * 3,
+    )
+    old.sqlite.execute(
+        "INSERT INTO messages (id, received_at, sender, recipients, channel, peer, helo, tls, raw_size, truncated,"
+        " state, lease, ready_at_ms, attempts)"
+        " VALUES ('old', ?, 'a@example.org', '[\"abuse@example.pt\"]', 'smtp', '', '', 0, 3, 0, 'claimed', 'held', 1,"
+        " 1)",
+        [_OLD_TIME],
+    )
+    old.sqlite.execute("INSERT INTO raw_messages VALUES ('old', ?)", (zlib.compress(b"raw"),))
+    yield old
+    old.close()
+
+
+def test_file_of_the_third_version_is_brought_on(third_version: Connection, path: Path) -> None:
+    """What was stored before look-ups were known is there afterwards, wants to know nothing, and goes on with them."""
+    third_version.close()
+    with closing(open_store(path)) as store:
+        file = store.ticket("1")
+        assert (file.lookups, file.ticket.by_hand) == ((), ())
+        (claimed,) = store.claim(5, LEASE)
+        assert (claimed.arrival.raw, claimed.again, claimed.attempts) == (b"raw", False, 2)
+        store.finish([joins(claimed, 1, wanted=(wanted(tlp=Tlp.RED),))])
+        assert [(wanted().subject, "waiting")] == states(store)
+        assert store.check() == []
+
+
+def test_running_store_goes_on_beside_look_ups(third_version: Connection, path: Path) -> None:
+    """A program of the version before goes on with its work when a newer one opens its file."""
+    with closing(open_store(path)) as store:
+        with third_version.writing():
+            third_version.run(
+                "UPDATE messages SET state = 'done', outcome = 'joined', ticket_id = 1, lease = '', ready_at_ms = NULL"
+            )
+            third_version.run("UPDATE tickets SET priority = 'p1', tlp = 'red' WHERE id = 1")
+        assert store.ticket("1").ticket.priority == "p1"
+        assert [] == store.claim(5, LEASE)
+
+
+def test_look_ups_go_with_their_ticket(store: SqliteStore) -> None:
+    """A ticket that is removed leaves no look-ups behind, and nothing of them keeps it from being removed."""
+    asks(store, "m1", wanted(), withheld("b.example.org"))
+    (task,) = claim_lookups(store)
+    answer(store, task, found())
+    for table in ("indicators", "participants", "contents", "reports", "outbox"):
+        sql(store, f"DELETE FROM {table} WHERE ticket_id = 1")
+    sql(store, "DROP TRIGGER journal_no_DELETE")
+    sql(store, "DELETE FROM journal")
+    sql(store, "DELETE FROM raw_messages")
+    sql(store, "DELETE FROM messages")
+    sql(store, "DELETE FROM tickets")
+    assert sql(store, "SELECT count(*) FROM lookups") == [(0,)]
+    assert len(store.known([(LookupKind.DOMAIN, wanted().subject)], Tlp.RED, NOON)) == 1
+
+
+def test_cache_of_a_hundred_thousand_networks_is_quick(store: SqliteStore) -> None:
+    """The network of an address is found by a few steps through an index, however many there are and nest."""
+    long = NOON + timedelta(days=9)
+    with store._db.writing():
+        for number in range(20_000):
+            first, bits = 0x0A000000 + number * 256, number % 8
+            ends = [str(IPv4Address(end)) for end in (first, first + (1 << bits) - 1)]
+            keep(store._db, found_network(*ends), ends[0], Tlp.GREEN, now=NOON, fresh=long - NOON, stale=long - NOON)
+        whole = found_network("10.0.0.0", "10.127.255.255", "10.127.255.255")
+        keep(store._db, whole, whole.subject, Tlp.GREEN, now=NOON, fresh=long - NOON, stale=long - NOON)
+    steps: list[int] = []
+    store._db.sqlite.set_progress_handler(lambda: steps.append(1) and 0, 1)
+    (known_network,) = store.known([(LookupKind.NETWORK, "10.77.77.200")], Tlp.RED, NOON)
+    store._db.sqlite.set_progress_handler(None, 0)
+    assert known_network.answer.first == "10.0.0.0"
+    assert len(steps) < 1000
 
 
 def test_certificates_leave_nothing_behind(store: SqliteStore) -> None:
@@ -437,6 +528,34 @@ def _know_keys(store: SqliteStore) -> None:
     store.remove_key(store.known_key("F").certificate.fingerprint)
 
 
+def _look_up(store: SqliteStore) -> None:
+    asks(store, "k1", wanted(), network("192.0.2.1"), network("192.0.2.2", not_before=NOON + timedelta(hours=1)))
+    asks(store, "k2", withheld("b.example.org"), wanted(), network("192.0.2.1"))
+    domain, address = claim_lookups(store)
+    store.put_off_lookup(domain, NOON, "busy", tried=True)
+    (domain,) = claim_lookups(store)
+    answer(store, domain, found())
+    store.want(address, LookupKind.ABUSE_CONTACT, NOON)
+    answer(store, address, found_network("192.0.2.0", "192.0.2.255", "192.0.2.1"))
+    claim_lookups(store)
+    asks(store, "k3", wanted(state=LookupState.ANSWERED), wanted("c.example.org"), again=False)
+    store.release_lookups("5", (), (), "ana", NOON)
+    store.set_by_hand("5", ByHand(tlp=Tlp.CLEAR), "ana", NOON)
+    for task in claim_lookups(store):
+        answer(store, task, failed(task.subject), again=True)
+    store.known([(LookupKind.DOMAIN, "c.example.org"), (LookupKind.NETWORK, "192.0.2.9")], Tlp.RED, NOON)
+    for again in iter(lambda: store.claim(1, LEASE), []):
+        store.finish([joins(again[0], 4, updates=DRAFT, again=True)])
+    store.server_failed("rdap.example.net", "x", NOON)
+    store.admit("rdap.example.net", [], timedelta(0), NOON)
+    store.server_answered("rdap.example.net")
+    store.servers()
+    store.put_contacts([DirectoryEntry(email="a@b.pt", kind=ContactKind.CSIRT, organisation="A")], "ana", NOON)
+    store.contact_at("a@b.pt")
+    store.remove_contact("a@b.pt")
+    assert store.forget_answers(NOON + timedelta(days=1)) == 4
+
+
 def _look(store: SqliteStore) -> None:
     store.waiting()
     store.ticket("1")
@@ -457,11 +576,12 @@ _SCAN = re.compile(r"SCAN (?!json_each|CONSTANT)(\w+)(?: USING (?:COVERING )?IND
 _MAY_BE_SCANNED = {
     *("messages_waiting", "messages_again", "messages_set_aside", "tickets_open", "outbox_unsent", "outbox_held"),
     "lookups_due",
+    "servers_worst",  # the failing ones only, at most a hundred of them
     "sqlite_autoindex_certificates_1",  # when a person writes the end of a fingerprint, nothing else
 }
 
 
-@pytest.mark.parametrize("use", [_claim_and_finish, _send, _hold_and_fold, _know_keys, _look])
+@pytest.mark.parametrize("use", [_claim_and_finish, _send, _hold_and_fold, _know_keys, _look_up, _look])
 def test_no_use_case_walks_through_a_table(store: SqliteStore, use: Callable[[SqliteStore], None]) -> None:
     """Every statement finds its rows by an index, so that its cost does not grow with what is finished."""
     if use is _look:
