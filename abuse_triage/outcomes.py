@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from abuse_triage import records
+from abuse_triage.enrichment.late import LATE_FACTS
 from abuse_triage.indicators.refang import defang_text
 from abuse_triage.indicators.scope import Constituency
 from abuse_triage.mail import automatic, thread
@@ -106,6 +107,7 @@ def outcome(
     answered, and handlers are told at once only of what was not urgent before.
     """
     verdict = decision.verdict
+    stored_verdict = records.kept(verdict, sealed=decision.sealed)
     inside = decision.inside
     summary = _summary(reading.subject, decision.protection)
     draft = _draft(summary, arrival, decision, knowledge.settings)
@@ -126,9 +128,9 @@ def outcome(
         message_id=arrival.id,
         lease=lease,
         kind=kind,
-        reason=relation.reason if relation.joins else verdict.parked or verdict.reason,
+        reason=_late_reason(stored_verdict) if again else relation.reason if relation.joins else _reason(verdict),
         format=inside.report.format,
-        verdict=records.kept(verdict, sealed=decision.sealed),
+        verdict=stored_verdict,
         facts=records.stored(
             inside,
             summary=summary,
@@ -148,7 +150,10 @@ def outcome(
             ScopedIndicator(kind=indicator.kind, value=indicator.value, registrable=indicator.registrable, scope=scope)
             for indicator, scope in zip(inside.indicators, decision.scopes, strict=True)
         ),
-        journal=(*(() if again else _journal(kind, decision, relation, refused, now)), *told),
+        journal=(
+            *(_journal(kind, decision, relation, refused, now) if not again else _again(verdict, now)),
+            *told,
+        ),
         outgoing=(*outgoing, *notices),
         participants=_participants(arrival, decision.origin) if relation.admits else (),
         refused=refused,
@@ -159,6 +164,22 @@ def outcome(
         wanted=decision.wanted if kind is not OutcomeKind.PARKED else (),
         again=again,
     )
+
+
+def _reason(verdict: Verdict) -> str:
+    return verdict.parked or verdict.reason
+
+
+def _late_reason(verdict: Verdict) -> str:
+    """Name the rules that late answers made speak, and those answers."""
+    spoke = [
+        f"{entry.rule} ({name} = {words})" if words else f"{entry.rule} ({name})"
+        for entry in verdict.trace
+        if entry.applied
+        for name, words in entry.because
+        if name.startswith(LATE_FACTS)
+    ]
+    return ", ".join(spoke) or verdict.reason
 
 
 def undeliverable(reading: Reading, knowledge: Knowledge) -> tuple[str, ...]:
@@ -344,6 +365,16 @@ def _notices(
     return mails, (JournalEntry(at=now, actor=ACTOR, action=action, detail=detail),)
 
 
+def _again(verdict: Verdict, now: datetime) -> tuple[JournalEntry, ...]:
+    """Write down that late answers were looked at; what they changed is written by whoever knows what was before."""
+    detail = f"with what look-ups answered: {_classified(verdict)}"
+    return (JournalEntry(at=now, actor=ACTOR, action="decided again", detail=detail),)
+
+
+def _classified(verdict: Verdict) -> str:
+    return f"{verdict.category} {verdict.type} {verdict.tlp.label} {verdict.priority.upper()}: {verdict.reason}"
+
+
 def _journal(
     kind: OutcomeKind, decision: Decision, relation: Relation, refused: str, now: datetime
 ) -> tuple[JournalEntry, ...]:
@@ -351,7 +382,7 @@ def _journal(
     if kind is OutcomeKind.PARKED:
         return ()
     verdict = decision.verdict
-    decided = f"{verdict.category} {verdict.type} {verdict.tlp.label} {verdict.priority.upper()}: {verdict.reason}"
+    decided = _classified(verdict)
     lines = [("opened" if kind is OutcomeKind.OPENED else "joined", relation.reason)]
     if decision.protection.words:
         lines.append(("OpenPGP", decision.protection.words))

@@ -78,9 +78,9 @@ def sources_of(store: Store, settings: LookupSettings) -> Sources:
 def progress(over: int, of: int) -> None:
     """Tell somebody who waits how far it is: on one line of a terminal, elsewhere at the end only."""
     if sys.stderr.isatty():
-        click.echo(f"\r{over} of {of} look-ups answered{'' if over < of else chr(10)}", err=True, nl=False)
+        click.echo(f"\r{over} of {of} look-ups done{'' if over < of else chr(10)}", err=True, nl=False)
     elif over == of:
-        say(f"{of} look-ups answered")
+        say(f"{of} look-ups done")
 
 
 def show_lookups(lookups: Sequence[TicketLookup], sources: Sources, zone: str, *, number: str = "") -> None:
@@ -130,43 +130,56 @@ def _show_one(one: TicketLookup, zone: str) -> None:
         return
     answer = one.known.answer
     again = "; asked again" if one.state in {LookupState.WAITING, LookupState.ASKING} else ""
-    _line(one.kind, f"{words(answer, zone)}  [{_whence(answer, one.known.asked_at, zone)}{again}]")
+    first, *more = _said(answer, zone)
+    _line(one.kind, f"{first}  [{answer.server or 'nobody'}, {moment(one.known.asked_at, zone)}{again}]")
+    for line in more:
+        _line("", line)
     for contact in answer.contacts:
         if contact.role != "abuse" and contact.email:
             who = f"{contact.email}{f' ({contact.name})' if contact.name and not contact.personal else ''}"
             _line("", f"{contact.role}: {who}")
 
 
-def _whence(answer: Answer, asked_at: datetime, zone: str) -> str:
-    return f"{answer.server or 'nobody'}, {moment(asked_at, zone)}"
-
-
-def words(answer: Answer, zone: str) -> str:
-    """Say in one line what an answer says."""
+def _said(answer: Answer, zone: str) -> list[str]:
+    """Say what an answer says in lines of what belongs together."""
     if answer.result is Result.FAILED:
-        return f"failed: {answer.reason}"
+        return [f"failed: {answer.reason}"]
     if answer.result is Result.NOT_FOUND:
-        return f"{_FINDS[answer.kind]}{f' ({answer.reason})' if answer.reason else ''}"
-    found = [
-        answer.network,
-        f"{answer.first} to {answer.last}" if answer.first else "",
-        answer.holder,
-        answer.country,
-        answer.registry,
-        f"registrar {answer.registrar}" if answer.registrar else "",
-        f"managed by {answer.managed_by}" if answer.managed_by else "",
-        f"registered {_day(answer.created, zone)}" if answer.created else "",
-        f"expires {_day(answer.expires, zone)}" if answer.expires else "",
-        ", ".join(answer.statuses),
+        return [f"{_FINDS[answer.kind]}{f' ({answer.reason})' if answer.reason else ''}"]
+    lines = (
+        _listed(
+            answer.network,
+            f"{answer.first} to {answer.last}" if answer.first else "",
+            answer.holder,
+            answer.country,
+            answer.registry,
+            f"registrar {answer.registrar}" if answer.registrar else "",
+            f"managed by {answer.managed_by}" if answer.managed_by else "",
+        ),
+        _listed(
+            f"registered {_day(answer.created, zone)}" if answer.created else "",
+            f"expires {_day(answer.expires, zone)}" if answer.expires else "",
+            *answer.statuses,
+        ),
         f"name servers {' '.join(answer.name_servers)}" if answer.name_servers else "",
         {True: "signed (DNSSEC)", False: "not signed (DNSSEC)", None: ""}[answer.signed],
-        f"DS {'; '.join(answer.ds)}" if answer.ds else "",
+        *(f"DS {record}" for record in answer.ds),
         " ".join(answer.addresses),
         f"mail to {' '.join(answer.mail_hosts)}" if answer.mail_hosts else "",
-        f"texts {'; '.join(answer.texts)}" if answer.texts else "",
+        *(f"text {text}" for text in answer.texts),
         " ".join(answer.names),
-    ]
-    return ", ".join(text for text in found if text) or "found"
+        answer.reason,
+    )
+    return [line for line in lines if line] or [_found(answer)]
+
+
+def _found(answer: Answer) -> str:
+    """Say that there is an answer, whose content stands elsewhere."""
+    return "see below" if answer.contacts else "found"
+
+
+def _listed(*texts: str) -> str:
+    return ", ".join(text for text in texts if text)
 
 
 def _day(at: datetime, zone: str) -> str:
@@ -176,8 +189,7 @@ def _day(at: datetime, zone: str) -> str:
 def _local(offline: Offline) -> str:
     system = f"AS{offline.asn}" if offline.asn else ""
     owner = f"{offline.owner} ({offline.owner_key})" if offline.owner else ""
-    found = (" ".join(filter(None, (system, offline.as_name))), offline.country, owner, offline.owner_note)
-    return ", ".join(text for text in found if text)
+    return _listed(" ".join(filter(None, (system, offline.as_name))), offline.country, owner, offline.owner_note)
 
 
 def _proposal(proposal: Proposal) -> str:

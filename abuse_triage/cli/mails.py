@@ -8,7 +8,7 @@ from abuse_triage.cli.context import State, common, json_option, operator, pass_
 from abuse_triage.cli.options import one_of
 from abuse_triage.cli.output import document, moment, say, table
 from abuse_triage.model.ticket import MailState
-from abuse_triage.store.interface import StoredMail
+from abuse_triage.store.outbox import StoredMail
 
 
 @click.group()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from abuse_triage import pipeline
+from abuse_triage import logs, pipeline
 from abuse_triage.cli.arrivals import arrival, assumes_sender, envelope_options, mailboxes
 from abuse_triage.cli.context import State, common, json_option, pass_state
 from abuse_triage.cli.lookedup import progress, show_lookups, sources_of
@@ -33,6 +33,8 @@ _OF_MAIL = frozenset(
 )
 """Fields of which a mail has one at least."""
 _SHOWN = 100
+_ABSENT = ("", 0, False, (), -1)
+"""What facts are that say nothing."""
 _FACTS_LEFT_OUT = (
     *("auth.", "body.", "contact.", "decision.", "envelope.", "from.", "header.", "indicators.", "lang", "mailbox."),
     *("marking.", "message.readable", "report.format", "subject", "text"),
@@ -60,6 +62,8 @@ def triage(
     where lookups.enabled is false; budgets are those of the daemon.
     """
     settings = state.settings()
+    if lookups:
+        logs.setup(settings.log)
     knowledge = knowledge_of(settings)
     limit = settings.smtp.max_message
     mails = mails_from(sys.stdin.buffer, "-", limit) if str(source) == "-" else mails_in(source, limit)
@@ -191,7 +195,7 @@ def _facts(decision: Decision) -> None:
         (
             (name, _value(value))
             for name, value in sorted(decision.facts.items())
-            if value not in ("", 0, False, ()) and not name.startswith(_FACTS_LEFT_OUT)
+            if value not in _ABSENT and not name.startswith(_FACTS_LEFT_OUT)
         ),
         indent=2,
     )

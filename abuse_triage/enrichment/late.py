@@ -7,6 +7,8 @@ from abuse_triage.enrichment.questions import Question
 from abuse_triage.model.lookups import Answer, Enrichment, LookupKind, Result
 from abuse_triage.rules.facts import FactValue
 
+LATE_FACTS = "lookup."
+"""Beginning of the names of these facts."""
 _OWN_NAMES = frozenset([LookupKind.OWN_DOMAIN, LookupKind.DELEGATION])
 
 

@@ -16,7 +16,8 @@ from abuse_triage.replies.folded import LISTED, folded
 from abuse_triage.replies.notice import gathered
 from abuse_triage.replies.wording import Wording
 from abuse_triage.service.failpoints import failpoint
-from abuse_triage.store.interface import Health, MailToSend, Outbox, StoredMail
+from abuse_triage.store.interface import Health
+from abuse_triage.store.outbox import MailToSend, Outbox, StoredMail
 
 log = structlog.get_logger()
 

@@ -69,8 +69,8 @@ class _Errand:
             for question, one in self._wanted.items()
             if one.state is LookupState.WAITING
         }
+        self._total = len(self._due)
         self._asking: set[Question] = set()
-        self._tries: dict[Question, int] = {}
         self._reasons: dict[Question, str] = {}
         self._answers: dict[Question, Known] = {}
 
@@ -81,9 +81,8 @@ class _Errand:
 
     @property
     def over(self) -> tuple[int, int]:
-        """How many of how many questions are answered."""
-        left = len(self._due) + len(self._asking)
-        return len(self._answers), len(self._answers) + left
+        """How many of how many questions are over."""
+        return self._total - len(self._due) - len(self._asking), self._total
 
     def results(self) -> list[TicketLookup]:
         """Return every look-up as a ticket would show it."""
@@ -119,13 +118,7 @@ class _Errand:
             del self._due[question]
             self._asking.add(question)
         return [
-            Task(
-                kind=question[0],
-                subject=question[1],
-                tlp=self._wanted[question].tlp,
-                lease="inquiry",
-                tries=self._tries.get(question, 0),
-            )
+            Task(kind=question[0], subject=question[1], tlp=self._wanted[question].tlp, lease="inquiry")
             for question in due
         ]
 
@@ -141,12 +134,14 @@ class _Errand:
         )
 
     def put_off_lookup(self, task: Task, until: datetime, reason: str, *, tried: bool) -> None:
-        """Let a question wait."""
+        """Let a question wait for its turn; what was tried in vain is not tried again while somebody waits."""
         question = (task.kind, task.subject)
         self._asking.discard(question)
+        if tried:
+            self._reasons[question] = f"no answer: {reason}"
+            return
         self._due[question] = until
-        self._reasons[question] = f"not asked yet: {reason}"
-        self._tries[question] = task.tries + tried
+        self._reasons[question] = f"not asked: {reason}"
 
     def want(self, task: Task, kind: LookupKind, now: datetime) -> None:
         """Ask a further question about a task's subject."""
@@ -156,6 +151,7 @@ class _Errand:
                 kind=kind, subject=task.subject, tlp=task.tlp, state=LookupState.WAITING, not_before=now
             )
             self._due[question] = now
+            self._total += 1
 
     def admit(self, server: str, budgets: Sequence[Bucket], pause: timedelta, now: datetime) -> datetime | None:
         """Ask the store."""

@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 
 from abuse_triage import config
+from abuse_triage.enrichment.late import LATE_FACTS
 from abuse_triage.errors import TemporaryError
 from abuse_triage.lookups.client import Client
 from abuse_triage.model.decision import Tlp
@@ -27,8 +28,6 @@ log = structlog.get_logger()
 
 RETRIES = (timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5))
 """Pauses before a question that failed for a reason that passes is asked again; then the failure is the answer."""
-LATE_FACTS = "lookup."
-"""Beginning of the names of facts that answers bring."""
 _IDLE_SECONDS = 1.0
 _BUSY_SECONDS = 0.2
 _LAST_SECONDS = 1.0

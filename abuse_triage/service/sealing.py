@@ -16,8 +16,8 @@ from abuse_triage.openpgp.messages import UnusableKeyError
 from abuse_triage.openpgp.rings import Rings
 from abuse_triage.service.keyring import team_home
 from abuse_triage.service.opening import limits_of
-from abuse_triage.store.interface import StoredMail
 from abuse_triage.store.keys import Keys
+from abuse_triage.store.outbox import StoredMail
 
 log = structlog.get_logger()
 

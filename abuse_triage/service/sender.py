@@ -31,8 +31,8 @@ from abuse_triage.service.delivery import (
 from abuse_triage.service.failpoints import failpoint
 from abuse_triage.service.sealing import Sealer, SealingError
 from abuse_triage.service.templates import wording_of
-from abuse_triage.store.interface import MailToSend, StoredMail
 from abuse_triage.store.keys import Keys
+from abuse_triage.store.outbox import MailToSend, StoredMail
 
 log = structlog.get_logger()
 

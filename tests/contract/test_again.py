@@ -47,7 +47,7 @@ def decides(claimed: Claimed, **changes: object) -> Outcome:
     """What late answers change about a message: it was malware."""
     late = replace(VERDICT, category="malware", type="malware:c2", tlp=Tlp.RED, tlp_marked=True, priority=Priority.P1)
     given = {"verdict": late, "updates": CHANGED, "again": True, "refused": "", "facts": '{"late": 1}'}
-    given |= {"journal": (entry("reclassified by look-ups", "domain", minutes=9),), "kind": OutcomeKind.JOINED}
+    given |= {"journal": (entry("decided again", "domain", minutes=9),), "kind": OutcomeKind.JOINED}
     return joins(claimed, 1, **{**given, **changes})
 
 
@@ -118,7 +118,12 @@ def test_late_decision_changes_the_ticket_and_not_the_outcome(store: Store) -> N
     (report,) = file.reports
     assert report.verdict is not None
     assert (report.facts, report.verdict.category) == ('{"late": 1}', "malware")
-    assert [line.action for line in file.journal] == ["opened", "looked up", "reclassified by look-ups", "TLP raised"]
+    *_, looked_up, changed, again_line, raised = file.journal
+    assert (looked_up.action, again_line.action, raised.action) == ("looked up", "decided again", "TLP raised")
+    assert (changed.at, changed.action) == (again_line.at, "reclassified by look-ups")
+    assert changed.detail.startswith(
+        "category fraud to malware, type fraud:phishing to malware:c2, priority p2 to p1: "
+    )
     assert [mail.message_id for mail in file.mails] == ["ack.m1@example.pt", "notice.n1@example.pt"]
     assert len(file.indicators) == 2
     assert store.claim(5, LEASE) == []

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from abuse_triage.model.budget import Bucket
 from abuse_triage.model.ticket import MailKind, MailState, Outgoing
-from abuse_triage.store.interface import Spent, Store, StoredMail
+from abuse_triage.store.interface import Store
+from abuse_triage.store.outbox import Spent, StoredMail
 
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)

@@ -8,7 +8,8 @@ from contract.values import NOON, acknowledgement, certificate, digest, open_tic
 
 from abuse_triage.errors import InputError, NotFoundError
 from abuse_triage.model.ticket import MailKind, MailState
-from abuse_triage.store.interface import Store, StoredMail
+from abuse_triage.store.interface import Store
+from abuse_triage.store.outbox import StoredMail
 
 LATER = NOON + timedelta(hours=1)
 

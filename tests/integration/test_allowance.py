@@ -22,7 +22,8 @@ from abuse_triage.model.settings import Settings
 from abuse_triage.model.ticket import NUMBER_PLACEHOLDER, MailKind, MailState, Outgoing
 from abuse_triage.service.sender import run_sender
 from abuse_triage.store import open_store
-from abuse_triage.store.interface import Store, StoredMail
+from abuse_triage.store.interface import Store
+from abuse_triage.store.outbox import StoredMail
 
 HOUR = timedelta(hours=1)
 ANA = "ana@example.org"

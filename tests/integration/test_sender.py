@@ -24,7 +24,8 @@ from abuse_triage.model.settings import Settings
 from abuse_triage.model.ticket import MailKind, MailState, Outgoing
 from abuse_triage.service.sender import next_try, own_address, run_sender
 from abuse_triage.store import open_store
-from abuse_triage.store.interface import Store, StoredMail
+from abuse_triage.store.interface import Store
+from abuse_triage.store.outbox import StoredMail
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

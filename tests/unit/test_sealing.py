@@ -21,7 +21,8 @@ from abuse_triage.openpgp import command, gpg
 from abuse_triage.openpgp.certificates import inspect
 from abuse_triage.service.sealing import Sealer, SealingError
 from abuse_triage.store import open_store
-from abuse_triage.store.interface import Store, StoredMail
+from abuse_triage.store.interface import Store
+from abuse_triage.store.outbox import StoredMail
 
 CONTENT = (
     b"From: abuse@example.pt\r\nTo: rita@example.pt\r\nSubject: [TEST#2026-000001] recebido\r\n"

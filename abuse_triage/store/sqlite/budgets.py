@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from abuse_triage.model.budget import Bucket
-from abuse_triage.store.interface import Spent
+from abuse_triage.store.outbox import Spent
 from abuse_triage.store.sqlite.columns import moment
 from abuse_triage.store.sqlite.connection import Connected, Connection
 

@@ -11,7 +11,7 @@ from abuse_triage.model.ticket import JournalEntry, MailKind, MessageState, Outc
 from abuse_triage.store.interface import Finished, Unfinished
 from abuse_triage.store.sqlite.columns import VERDICT_SCHEMA, clean_json, moment, time_of, verdict_json
 from abuse_triage.store.sqlite.connection import Connected
-from abuse_triage.store.sqlite.handling import update_ticket
+from abuse_triage.store.sqlite.handling import changes, update_ticket
 from abuse_triage.store.sqlite.journal import write_journal
 from abuse_triage.store.sqlite.offered import offer
 from abuse_triage.store.sqlite.outbox import enqueue, mark_undeliverable
@@ -182,7 +182,12 @@ class Finishing(Connected):
         if (draft := outcome.updates) and db.one(_FIRST_MESSAGE, ticket_id) == (outcome.message_id,):
             strictest = replace(draft, tlp=max(draft.tlp, ticket.tlp), tlp_marked=draft.tlp_marked or ticket.tlp_marked)
             update_ticket(db, ticket, strictest, at)
-        write_journal(db, outcome.journal, ticket_id=ticket_id, message_id=outcome.message_id)
+        changed = changes(ticket, read_ticket(db, ticket_id))
+        entry = JournalEntry(
+            at=time_of(at), actor="store", action="reclassified by look-ups", detail=f"{changed}: {outcome.reason}"
+        )
+        journal = (*((entry,) if changed else ()), *outcome.journal)
+        write_journal(db, journal, ticket_id=ticket_id, message_id=outcome.message_id)
         tlp = None if "tlp" in ticket.by_hand else ticket.tlp
         self._furnish(outcome, _Home(ticket_id, ticket.number, tlp), at, known=True)
         return Finished(message_id=outcome.message_id, kind=OutcomeKind(kind), number=ticket.number)

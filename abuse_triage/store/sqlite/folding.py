@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from abuse_triage.model.ticket import MailKind, MailState, Outgoing
-from abuse_triage.store.interface import StoredMail
+from abuse_triage.store.outbox import StoredMail
 from abuse_triage.store.sqlite.columns import moment
 from abuse_triage.store.sqlite.connection import Connected
 from abuse_triage.store.sqlite.outbox import COLUMNS, FROM, enqueue, one_mail, stored_mail, tell_tickets

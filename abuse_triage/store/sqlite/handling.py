@@ -74,6 +74,16 @@ def update_ticket(db: Connection, ticket: Ticket, draft: TicketDraft, at: str) -
     set_columns(db, ticket.id, values, at)
 
 
+def changes(before: Ticket, after: Ticket) -> str:
+    """Say what is different about the classification of a ticket, "" where nothing is; its TLP is told elsewhere."""
+    names = ("kind", "category", "type", "priority")
+    return ", ".join(
+        f"{name} {_shown(before, name)} to {_shown(after, name)}"
+        for name in names
+        if getattr(before, name) != getattr(after, name)
+    )
+
+
 def set_columns(db: Connection, ticket_id: int, values: dict[str, Value], at: str) -> None:
     """Write columns of a ticket, by their names, which come from this program only."""
     names = ", ".join(f"{name} = ?" for name in values)

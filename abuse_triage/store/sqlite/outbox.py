@@ -6,7 +6,7 @@ from typing import Any
 from abuse_triage.errors import InputError, NotFoundError
 from abuse_triage.model.decision import Priority, Tlp
 from abuse_triage.model.ticket import JournalEntry, MailKind, MailState, Outgoing
-from abuse_triage.store.interface import MailToSend, StoredMail
+from abuse_triage.store.outbox import MailToSend, StoredMail
 from abuse_triage.store.sqlite.columns import moment, time_of
 from abuse_triage.store.sqlite.connection import Connected, Connection
 from abuse_triage.store.sqlite.journal import write_journal

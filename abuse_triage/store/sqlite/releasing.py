@@ -40,8 +40,8 @@ class Releasing(Connected):
     ) -> list[TicketLookup]:
         """Let withheld look-ups of a ticket be made at once, journaled, and return them; () means all.
 
-        With neither subjects nor kinds, what the policy never allows is left out. Raises `NotFoundError` or
-        `InputError`.
+        What the policy never allows is left out where something else about the same subject can be released. Raises
+        `NotFoundError` or `InputError`.
         """
         at = moment(now)
         with self._db.writing():
@@ -52,10 +52,12 @@ class Releasing(Connected):
                 if (not subjects or row[2] in subjects) and (not kinds or row[1] in kinds)
             ]
             chosen = [row for row in withheld if row[3] != Permission.NO]
-            if (subjects or kinds) and (never := [row for row in withheld if row not in chosen]):
+            answered = {row[2] for row in chosen}
+            never = [row for row in withheld if row not in chosen and (kinds or row[2] not in answered)]
+            if (subjects or kinds) and never:
                 raise InputError(
                     f"the policy forbids these look-ups: {_named(never)}",
-                    advice="Only those that it asks about, say so.",
+                    advice="lookups.policy says which, and docs/lookups.md why.",
                 )
             if not chosen:
                 raise InputError(
