@@ -1,9 +1,10 @@
 """What look-ups brought, what is withheld, and whom to write to, printed by `ticket show` and `triage`."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from urllib.parse import urlsplit
 
 import click
 
@@ -23,6 +24,7 @@ from abuse_triage.model.lookups import (
     Registrar,
     Result,
 )
+from abuse_triage.model.report import Kind
 from abuse_triage.service.localfiles import LocalFiles
 from abuse_triage.store.interface import Store
 from abuse_triage.store.lookups import TicketLookup
@@ -83,17 +85,26 @@ def progress(over: int, of: int) -> None:
         say(f"{of} look-ups done")
 
 
-def show_lookups(lookups: Sequence[TicketLookup], sources: Sources, zone: str, *, number: str = "") -> None:
+def show_lookups(
+    lookups: Sequence[TicketLookup], sources: Sources, zone: str, *, hosts: Sequence[str] = (), number: str = ""
+) -> None:
     """Print the section "Look-ups", subject by subject; nothing where there is none.
 
-    `number` is the ticket's, for the command that releases what is withheld; "" where that cannot be done.
+    Args:
+        lookups: of a ticket or message.
+        sources: what is known besides.
+        zone: in which times are written.
+        hosts: addresses and names of which only local files may know something.
+        number: the ticket's, for the command that releases what is withheld; "" where that cannot be done.
     """
-    if not lookups:
+    asked = dict.fromkeys(one.subject for one in lookups)
+    local = [host for host in dict.fromkeys(hosts) if not _is_among(host, asked) and sources.offline(host)]
+    if not asked and not local:
         return
     show()
     show("Look-ups")
     answers = {(one.kind, one.subject): one.known.answer for one in lookups if one.known}
-    for subject in dict.fromkeys(one.subject for one in lookups):
+    for subject in (*asked, *local):
         show(f"  {defang(subject)}")
         offline = sources.offline(subject)
         if offline is not None:
@@ -110,6 +121,19 @@ def show_lookups(lookups: Sequence[TicketLookup], sources: Sources, zone: str, *
             _line("or to" if index else "write to", _proposal(proposal))
     if number and any(_is_withheld(one) and one.permission is Permission.ASK for one in lookups):
         show(f"  To let one of them be asked: abuse-triage ticket lookup {number} --allow SUBJECT")
+
+
+def hosts_of(indicators: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the addresses and names in indicators, given by kind and value; those of e-mail addresses are left out."""
+    return [
+        (urlsplit(value).hostname or "") if kind == Kind.URL else value
+        for kind, value in indicators
+        if kind != Kind.EMAIL
+    ]
+
+
+def _is_among(host: str, subjects: Iterable[str]) -> bool:
+    return any(host == subject or host.endswith(f".{subject}") for subject in subjects)
 
 
 def _is_withheld(one: TicketLookup) -> bool:

@@ -8,7 +8,7 @@ import click
 from abuse_triage import config
 from abuse_triage.cli.context import State, common, json_option, pass_state
 from abuse_triage.cli.decisions import confirm_contact, set_fields
-from abuse_triage.cli.lookedup import Sources, show_lookups, sources_of
+from abuse_triage.cli.lookedup import Sources, hosts_of, show_lookups, sources_of
 from abuse_triage.cli.options import Since, listing, one_of
 from abuse_triage.cli.output import document, fields, moment, say, show, table
 from abuse_triage.cli.texts import show_texts
@@ -122,7 +122,7 @@ def show_ticket(state: State, number: str, text: bool, as_json: bool) -> None:
             reports = [{**dataclasses.asdict(report), "facts": json.loads(report.facts)} for report in found.reports]
             document({**dataclasses.asdict(found), "reports": reports})
             return
-        _show(found, settings.team.timezone, sources_of(store, settings.lookups) if found.lookups else Sources())
+        _show(found, settings.team.timezone, sources_of(store, settings.lookups))
         if text:
             show_texts(settings, store, [report.message_id for report in found.reports])
 
@@ -152,7 +152,8 @@ def _show(found: TicketFile, zone: str, sources: Sources) -> None:
     for indicator in found.indicators:
         mark = "*" if indicator.scope.ours else " "
         show(f"  {mark} {defang(indicator.value)}  {defang_text(indicator.scope.reason)}")
-    show_lookups(found.lookups, sources, zone, number=item.number)
+    hosts = hosts_of((one.kind, one.value) for one in found.indicators)
+    show_lookups(found.lookups, sources, zone, hosts=hosts, number=item.number)
     _section("Our mail")
     for mail in found.mails:
         show(f"  {mail.id}  {mail.kind} to {mail.recipient}: {mail.state}{f', {mail.error}' if mail.error else ''}")

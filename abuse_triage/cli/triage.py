@@ -10,7 +10,7 @@ import click
 from abuse_triage import logs, pipeline
 from abuse_triage.cli.arrivals import arrival, assumes_sender, envelope_options, mailboxes
 from abuse_triage.cli.context import State, common, json_option, pass_state
-from abuse_triage.cli.lookedup import progress, show_lookups, sources_of
+from abuse_triage.cli.lookedup import hosts_of, progress, show_lookups, sources_of
 from abuse_triage.cli.mailfiles import mails_from, mails_in
 from abuse_triage.cli.output import document, fields, say, show
 from abuse_triage.cli.protection import protection_document, show_protection
@@ -85,7 +85,7 @@ def triage(
         if lookups:
             known = enriched(known, found)
             decision = judge(reading, message, keys, dry.knowledge, opened=tried.opened, enrichment=known)
-        sources = sources_of(dry.store, settings.lookups) if found else None
+        sources = sources_of(dry.store, settings.lookups)
     outcome = pipeline.decide(
         reading,
         message,
@@ -132,8 +132,8 @@ def triage(
     _rules(decision.verdict)
     _tlp_and_priority(decision, inside)
     _indicators(inside, decision)
-    if sources is not None:
-        show_lookups(found, sources, settings.team.timezone)
+    hosts = hosts_of((one.kind, one.value) for one in inside.indicators)
+    show_lookups(found, sources, settings.team.timezone, hosts=hosts)
     _acknowledgement(outcome, decision.addressee)
 
 

@@ -144,6 +144,12 @@ def test_configuration(configured: Checkout) -> None:
     transcript.check(DOCS / "configuration.md", "configuration", configured.folder)
 
 
+def test_lookups(configured: Checkout) -> None:
+    """A table of owners says whom to write to without any network, as the page shows."""
+    transcript.write_files(DOCS / "lookups.md", configured.folder)
+    transcript.check(DOCS / "lookups.md", "lookups", configured.folder)
+
+
 def test_templates(configured: Checkout) -> None:
     """The template that the page shows is refused, mended and seen as the page says."""
     transcript.write_files(DOCS / "templates.md", configured.folder)
@@ -178,6 +184,7 @@ def test_every_marked_example_is_run() -> None:
         "contacts.md": {"contacts"},
         "handling.md": {"handling"},
         "install.md": {"init"},
+        "lookups.md": {"lookups"},
         "openpgp.md": {"openpgp"},
         "rules.md": {"rules"},
         "templates.md": {"templates"},
