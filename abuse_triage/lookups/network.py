@@ -136,8 +136,8 @@ def _answer(subject: str, registry: Registry, document: object, network: _Networ
 
 
 def _end(text: object) -> IPv4Address | IPv6Address | None:
-    """Return an end of a network, also where its octets are padded with noughts."""
-    if not isinstance(text, str) or len(text) > 64:
+    """Return an end of a network, also where its octets are padded with noughts; behind "%" could be any text."""
+    if not isinstance(text, str) or len(text) > 64 or "%" in text:
         return None
     try:
         return ip_address(text.strip() if ":" in text else ipv4_lstrip_zeros(text))

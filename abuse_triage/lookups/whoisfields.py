@@ -15,6 +15,8 @@ _COMMENT = ("%", "#", ">>>", "--", "*")
 _LONGEST_KEY = 60
 _HOST = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.){1,126}[a-z][a-z0-9-]{1,62}")
 _LONGEST_DATE = 40
+_YEARS = range(1970, 3000)
+"""What years make sense; those at the ends of the calendar ("never") cannot be told in every time zone."""
 _FORMATS = (
     "%Y.%m.%d %H:%M:%S",
     "%Y.%m.%d",
@@ -116,17 +118,20 @@ def texts(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def moment(text: str) -> datetime | None:
-    """Return a date with or without time, as registries write them, UTC where no zone is said; None for others."""
+    """Return a date with or without time, as registries write them; None for others.
+
+    It is UTC, also where no zone is said.
+    """
     text = text.strip()
     if not text or len(text) > _LONGEST_DATE:
         return None
     try:
-        return _aware(datetime.fromisoformat(text))
+        return sensible(datetime.fromisoformat(text))
     except ValueError:
         pass
     for form in _FORMATS:
         try:
-            return _aware(datetime.strptime(text, form))  # noqa: DTZ007 -- the zone comes in the next step
+            return sensible(datetime.strptime(text, form))  # noqa: DTZ007 -- the zone comes in the next step
         except ValueError:
             continue
     return None
@@ -143,8 +148,8 @@ def is_organisation(name: str) -> bool:
     return not _ORGANISATION.isdisjoint(words) or _SOCIETY.search(name) is not None
 
 
-def _aware(at: datetime) -> datetime | None:
-    try:
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except OverflowError:
+def sensible(at: datetime) -> datetime | None:
+    """Return a time as UTC, which it is where it has no zone; None where no name can have been registered or expire."""
+    if at.year not in _YEARS:
         return None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

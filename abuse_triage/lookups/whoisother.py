@@ -69,12 +69,20 @@ def parse(text: str, *, kind: LookupKind, subject: str, server: str) -> Answer |
         country=clean_country(first["country"]),
         created=moment(first["created"]),
         expires=moment(first["expires"]),
-        statuses=texts(re.split(r"[ \t]+\(?https?:", value, maxsplit=1)[0] for value in statuses),
+        statuses=texts(_status(value) for value in statuses),
         name_servers=host_names(word for value in found["servers"] for word in value.split()),
         signed=_SIGNED.get(first["signed"].lower()),
         ds=texts(value for value in found["ds"] if _DS.fullmatch(value)),
         contacts=_abuse(first, registrar, server),
     )
+
+
+def _status(value: str) -> str:
+    """Return a status without the URL behind it, which says what it means; blanks are single before it is looked for.
+
+    Of a long row of them a pattern would try each beginning.
+    """
+    return re.split(r" \(?https?:", clean(value), maxsplit=1)[0]
 
 
 def _holder(first: dict[str, str]) -> str:

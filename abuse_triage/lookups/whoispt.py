@@ -18,6 +18,7 @@ from abuse_triage.lookups.whoisfields import (
     is_organisation,
     pairs,
     same_name,
+    sensible,
     texts,
 )
 from abuse_triage.model.lookups import Answer, FoundContact, LookupKind, Result
@@ -117,6 +118,6 @@ def _moment(text: str) -> datetime | None:
         return None
     day, month, year, hour, minute, second = (int(number or 0) for number in match.groups())
     try:
-        return datetime(year, month, day, hour, minute, second, tzinfo=_LISBON)
+        return sensible(datetime(year, month, day, hour, minute, second, tzinfo=_LISBON))
     except ValueError:
         return None

@@ -17,6 +17,8 @@ from abuse_triage.openpgp.certificates import inspect
 
 SECONDS = 20.0
 """For look-ups, connections and the answer together."""
+_GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
+"""All that IANA gives to anybody (RFC 4291 section 2.4, RFC 3587 section 3)."""
 
 
 def published_key(address: str, settings: Settings, reach: Reach, now: datetime) -> Certificate:
@@ -51,6 +53,10 @@ def outside(settings: Settings) -> Reach:
 
 
 def special_range(address: str) -> str:
-    """Name the special-purpose range that an address lies in, or the IPv4 address inside of it; "" for none."""
+    """Name the special-purpose range that an address lies in, or the IPv4 address inside of it; "" for none.
+
+    Ranges that went out of use stand in no registry (fec0::/10, ::/96), but may lead inside all the same.
+    """
     found = ipaddress.ip_address(address)
-    return special(found) or special(unwrap(found))
+    outside = found.version == 6 and found not in _GLOBAL_IPV6
+    return special(found) or special(unwrap(found)) or ("no global unicast address" if outside else "")

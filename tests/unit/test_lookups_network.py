@@ -36,7 +36,7 @@ from servers.registries import card, entity, network
 from abuse_triage import __version__
 from abuse_triage.lookups.abusecontact import AbuseContactClient
 from abuse_triage.lookups.client import Client
-from abuse_triage.lookups.network import NetworkClient, _answer, _OfflineNet, _read
+from abuse_triage.lookups.network import NetworkClient, _answer, _end, _OfflineNet, _read
 from abuse_triage.lookups.registries import KNOWN, Registries
 from abuse_triage.lookups.transport import Transport, TransportError
 from abuse_triage.model.lookups import Answer, FoundContact, LookupKind, Result
@@ -400,9 +400,15 @@ def test_other_odd_forms(server: RdapServer) -> None:
     server.faults["/arin"] = json_body(padded)
     answer = asked(server)
     assert (Result.FOUND, "192.0.2.0", "", "") == (answer.result, answer.first, answer.network, answer.country)
-    for end in ("x" * 100, "everything", "2001:db8::/32", None):
+    for end in ("x" * 100, "everything", "2001:db8::/32", "192.0.2.255%x", None):
         server.faults["/arin"] = json_body(_with(startAddress="192.0.2.0", endAddress=end))
         assert Result.FAILED is asked(server).result
+
+
+def test_no_text_hides_in_an_end_of_a_network() -> None:
+    """Behind the "%" of an IPv6 address everything may stand, also what moves the cursor of a terminal."""
+    assert None is _end("2001:db8::%\x1b[2J")
+    assert "2001:db8::" == str(_end("2001:db8::"))
 
 
 def test_a_status_that_ipwhois_does_not_tell(server: RdapServer, monkeypatch: pytest.MonkeyPatch) -> None:

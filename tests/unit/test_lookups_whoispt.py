@@ -1,5 +1,6 @@
 """What becomes of the answers of whois.dns.pt, and of those of other registries, from a server to an `Answer`."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -82,6 +83,23 @@ def test_times_are_lisbon_s() -> None:
     """In summer the clocks there are an hour ahead of UTC."""
     assert datetime(2027, 7, 20, 22, 59, 42, tzinfo=UTC) == parsed(PT).expires
     assert datetime(1997, 1, 14, tzinfo=UTC) == parsed(PT).created
+
+
+@pytest.mark.parametrize("date", ["01/01/0001", "01/01/1900", "31/12/9999 23:59:59"])
+def test_times_that_no_name_has(date: str) -> None:
+    """What cannot be told in every time zone, or kept to the second, is left out."""
+    answer = parsed(f"Domain: example.pt\nCreation Date: {date}\nExpiration Date: {date}\nOwner Name: Exemplo, Lda.\n")
+    assert (None, None) == (answer.created, answer.expires)
+
+
+def test_a_long_row_of_blanks_costs_nothing() -> None:
+    """A server cannot keep the program busy with one line; this one took half a minute."""
+    text = f"Domain Name: example.pt\nRegistrar: Exemplo\nDomain Status: ok{' ' * 60_000}x (https://example.org/ok)\n"
+    began = time.process_time()
+    answer = whoisother.parse(text, kind=OWN, subject="example.pt", server="whois.example")
+    assert answer is not None
+    assert ("ok",) == answer.statuses
+    assert time.process_time() - began < 1
 
 
 def test_a_person_is_marked_and_is_no_holder(server: WhoisServer) -> None:
@@ -305,6 +323,8 @@ def test_no_text_breaks_the_parsers(text: str) -> None:
         ("14-Aug-2026", datetime(2026, 8, 14, tzinfo=UTC)),
         ("2026.08.14 07:01:44", datetime(2026, 8, 14, 7, 1, 44, tzinfo=UTC)),
         ("0001-01-01T00:00:00+14:00", None),
+        ("0001-01-01T00:00:00Z", None),
+        ("9999-12-31T23:59:59Z", None),
         ("tomorrow", None),
         ("", None),
         ("2026-08-14" + " " * 100 + "x", None),
