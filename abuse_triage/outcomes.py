@@ -104,7 +104,7 @@ def outcome(
 
     `reading` is that of the outside, and `opened` what OpenPGP added to it. With `retried` the message had its ticket
     before, which then takes the new values. With `again` it was decided before, and late answers came: nobody is
-    answered, and handlers are told at once only of what was not urgent before.
+    answered, and handlers are told at once only of what was not urgent before, which the store knows.
     """
     verdict = decision.verdict
     stored_verdict = records.kept(verdict, sealed=decision.sealed)
@@ -150,10 +150,7 @@ def outcome(
             ScopedIndicator(kind=indicator.kind, value=indicator.value, registrable=indicator.registrable, scope=scope)
             for indicator, scope in zip(inside.indicators, decision.scopes, strict=True)
         ),
-        journal=(
-            *(_journal(kind, decision, relation, refused, now) if not again else _again(verdict, now)),
-            *told,
-        ),
+        journal=_again(verdict, now) if again else (*_journal(kind, decision, relation, refused, now), *told),
         outgoing=(*outgoing, *notices),
         participants=_participants(arrival, decision.origin) if relation.admits else (),
         refused=refused,

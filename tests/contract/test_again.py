@@ -118,8 +118,9 @@ def test_late_decision_changes_the_ticket_and_not_the_outcome(store: Store) -> N
     (report,) = file.reports
     assert report.verdict is not None
     assert (report.facts, report.verdict.category) == ('{"late": 1}', "malware")
-    *_, looked_up, changed, again_line, raised = file.journal
+    *_, looked_up, changed, again_line, raised, told = file.journal
     assert (looked_up.action, again_line.action, raised.action) == ("looked up", "decided again", "TLP raised")
+    assert (told.action, told.detail) == ("handlers told at once", "1 notices queued: malware")
     assert (changed.at, changed.action) == (again_line.at, "reclassified by look-ups")
     assert changed.detail.startswith(
         "category fraud to malware, type fraud:phishing to malware:c2, priority p2 to p1: "
@@ -132,8 +133,12 @@ def test_late_decision_changes_the_ticket_and_not_the_outcome(store: Store) -> N
 def test_same_mail_is_not_queued_twice(store: Store) -> None:
     """A notice or acknowledgement that the first decision queued is not queued again."""
     again = comes_again(store)
-    store.finish([decides(again, outgoing=(acknowledgement("m1"), notice("n2")))])
-    assert [mail.message_id for mail in store.ticket("1").mails] == ["ack.m1@example.pt", "notice.n2@example.pt"]
+    store.finish([decides(again, outgoing=(acknowledgement("m1"), notice("n2")), wanted=(wanted("b.example.org"),))])
+    answered(store)
+    store.finish([decides(claim_one(store), outgoing=(notice("n2"),))])
+    file = store.ticket("1")
+    assert [mail.message_id for mail in file.mails] == ["ack.m1@example.pt", "notice.n2@example.pt"]
+    assert [line.action for line in file.journal].count("handlers told at once") == 1
 
 
 def test_late_decision_asks_for_more(store: Store) -> None:
@@ -171,11 +176,12 @@ def test_follow_up_does_not_reclassify(store: Store) -> None:
     green = replace(VERDICT, tlp=Tlp.GREEN, tlp_marked=False)
     store.finish([joins(claim_one(store), 1, wanted=(wanted(),), verdict=green)])
     answered(store)
-    (done,) = store.finish([decides(claim_one(store))])
+    (done,) = store.finish([decides(claim_one(store), outgoing=(notice(),))])
     assert done == Finished(message_id="m2", kind=OutcomeKind.JOINED, number="TEST#2026-000001")
     ticket = store.ticket("1").ticket
     assert (ticket.category, ticket.tlp, ticket.messages) == ("fraud", Tlp.RED, 2)
     assert store.message("m2")[0].refused == "a follow-up"
+    assert [mail.message_id for mail in store.ticket("1").mails] == ["ack.m1@example.pt"]
 
 
 def test_retried_message_may_come_again_and_reclassify(store: Store) -> None:

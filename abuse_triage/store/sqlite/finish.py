@@ -171,7 +171,8 @@ class Finishing(Connected):
     def _finish_again(self, prepared: _Prepared, ticket_id: int, at: str) -> Finished:
         """Store what late answers changed about a message that has its outcome, which stays.
 
-        Its ticket takes the new values only where this message opened it, and never a less strict TLP.
+        Its ticket takes the new values only where this message opened it, and never a less strict TLP. Of a follow-up
+        no handler was told at once, and none is now.
         """
         outcome, db = prepared.outcome, self._db
         if not outcome.again:
@@ -179,7 +180,8 @@ class Finishing(Connected):
         (kind,) = db.one(_FINISH_AGAIN, outcome.message_id)
         self._report(prepared, ticket_id)
         ticket = read_ticket(db, ticket_id)
-        if (draft := outcome.updates) and db.one(_FIRST_MESSAGE, ticket_id) == (outcome.message_id,):
+        opened_it = db.one(_FIRST_MESSAGE, ticket_id) == (outcome.message_id,)
+        if (draft := outcome.updates) and opened_it:
             strictest = replace(draft, tlp=max(draft.tlp, ticket.tlp), tlp_marked=draft.tlp_marked or ticket.tlp_marked)
             update_ticket(db, ticket, strictest, at)
         changed = changes(ticket, read_ticket(db, ticket_id))
@@ -189,7 +191,11 @@ class Finishing(Connected):
         journal = (*((entry,) if changed else ()), *outcome.journal)
         write_journal(db, journal, ticket_id=ticket_id, message_id=outcome.message_id)
         tlp = None if "tlp" in ticket.by_hand else ticket.tlp
-        self._furnish(outcome, _Home(ticket_id, ticket.number, tlp), at, known=True)
+        news = outcome if opened_it else replace(outcome, outgoing=())
+        if queued := self._furnish(news, _Home(ticket_id, ticket.number, tlp), at, known=True):
+            told = f"{queued} notices queued: {outcome.reason}"
+            line = JournalEntry(at=time_of(at), actor="store", action="handlers told at once", detail=told)
+            write_journal(db, [line], ticket_id=ticket_id, message_id=outcome.message_id)
         return Finished(message_id=outcome.message_id, kind=OutcomeKind(kind), number=ticket.number)
 
     def _report(self, prepared: _Prepared, ticket_id: int | None) -> None:
@@ -227,8 +233,8 @@ class Finishing(Connected):
         )
         return _Home(ticket_id, number)
 
-    def _furnish(self, outcome: Outcome, home: _Home, at: str, *, known: bool) -> None:
-        """Store what hangs on the ticket; `known` where the message was there before."""
+    def _furnish(self, outcome: Outcome, home: _Home, at: str, *, known: bool) -> int:
+        """Store what hangs on the ticket, and return how many mails are new; `known` where the message was before."""
         db, message_id = self._db, outcome.message_id
         if home.tlp is not None:
             self._keep_strictest(outcome, home.id, home.tlp, at)
@@ -250,9 +256,11 @@ class Finishing(Connected):
         db.run_many(_PARTICIPANT, [(home.id, address) for address in people])
         if outcome.links:
             db.run_many(_LINK, [(home.id, mentioned) for mentioned in outcome.links if mentioned != home.id])
-        for mail in outcome.outgoing:
-            enqueue(db, mail, at, ticket_id=home.id, content=mail.numbered(home.number))
+        queued = sum(
+            enqueue(db, mail, at, ticket_id=home.id, content=mail.numbered(home.number)) for mail in outcome.outgoing
+        )
         write_wanted(db, outcome.wanted, ticket_id=home.id, message_id=message_id, at=at)
+        return queued
 
     def _keep_strictest(self, outcome: Outcome, ticket_id: int, before: Tlp, at: str) -> None:
         """Let a message raise its ticket's TLP, never lower what another message of it set."""
