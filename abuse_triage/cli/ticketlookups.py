@@ -10,7 +10,7 @@ from abuse_triage.cli.options import one_of
 from abuse_triage.cli.output import document, say
 from abuse_triage.errors import InputError
 from abuse_triage.indicators.refang import refang
-from abuse_triage.model.lookups import LookupKind, LookupState
+from abuse_triage.model.lookups import Level, LookupKind, LookupState, Permission
 
 
 @click.command()
@@ -31,8 +31,10 @@ def lookup(state: State, *, number: str, allowed: tuple[str, ...], kinds: tuple[
         number = number.lstrip("#")
         if allowed:
             subjects = [refang(one).text.strip().lower() for one in allowed]
+            policy = settings.lookups.policy
             released = store.release_lookups(
-                number, subjects, [LookupKind(kind) for kind in kinds], operator(), datetime.now(UTC)
+                *(number, subjects, [LookupKind(kind) for kind in kinds], operator(), datetime.now(UTC)),
+                forbids=lambda kind, tlp: policy.permission(kind, Level(tlp.value)) is Permission.NO,
             )
             for one in released:
                 say(f"released: {one.kind} {one.subject}")

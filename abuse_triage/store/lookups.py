@@ -1,6 +1,6 @@
 """What the rest of the program may ask of a store about look-ups: their cache, their queue and their servers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -88,7 +88,7 @@ class LookupQueue(Protocol):
         """Let a look-up wait for its server; `tried` counts an attempt."""
 
     def want(self, task: Task, kind: LookupKind, now: datetime) -> None:
-        """Ask a further question about a task's subject, for every ticket that asked the first one.
+        """Ask a further question about a task's subject, for every ticket that asked the first one by itself.
 
         To be called before the task is answered.
         """
@@ -121,10 +121,19 @@ class Lookups(LookupCache, LookupQueue, LookupServers, Protocol):
     """All of it, with what tickets and the scheduler need."""
 
     def release_lookups(
-        self, number: str, subjects: Sequence[str], kinds: Sequence[LookupKind], actor: str, now: datetime
+        self,
+        number: str,
+        subjects: Sequence[str],
+        kinds: Sequence[LookupKind],
+        actor: str,
+        now: datetime,
+        *,
+        forbids: Callable[[LookupKind, Tlp], bool] = ...,
     ) -> list[TicketLookup]:
         """Let withheld look-ups of a ticket be made, journaled, and return them; () means all.
 
+        `forbids` tells what the policy never allows at a TLP: it counts where the ticket has another one than when the
+        look-up was planned. Without it, what the policy said then counts alone.
         Raises `NotFoundError`, and `InputError` where the policy says "no" to one of those that were named or none
         of them is withheld.
         """

@@ -257,14 +257,17 @@ def test_further_question(store: Store) -> None:
     """What an answer leaves open is asked for every ticket that waits for it, and the message waits for that too."""
     asks(store, "m1", network())
     asks(store, "m2", network(), wanted(ADDRESS, LookupKind.ABUSE_CONTACT))
+    asks(store, "m0", withheld(ADDRESS, kind=NETWORK, tlp=Tlp.RED), tlp=Tlp.RED)
+    store.release_lookups("3", (), (), "ana", NOON)
     (task, _) = claim(store)
     asks(store, "m3", network(), tlp=Tlp.AMBER)
     store.want(task, LookupKind.ABUSE_CONTACT, NOON)
     answer(store, task, found_network("192.0.2.0", "192.0.2.255", ADDRESS))
-    kinds = [[(one.kind.value, one.state.value) for one in store.lookups_of(number)] for number in "123"]
+    kinds = [[(one.kind.value, one.state.value) for one in store.lookups_of(number)] for number in "1234"]
     assert kinds == [
         [("network", "answered"), ("abuse-contact", "waiting")],
         [("network", "answered"), ("abuse-contact", "asking")],
+        [("network", "answered")],  # a handler released that one question
         [("network", "answered"), ("abuse-contact", "waiting")],
     ]
     assert lines(store) == []
@@ -379,6 +382,23 @@ def test_policy_is_not_overruled(store: Store) -> None:
     with pytest.raises(NotFoundError):
         store.release_lookups("99", (), (), "ana", NOON)
     assert states(store) == [("a.example.org", "waiting"), ("never.example.org", "withheld")]
+
+
+def test_policy_of_the_tlp_that_a_ticket_has_now_is_not_overruled(store: Store) -> None:
+    """What the policy lets go at TLP:GREEN stays where the ticket has become one of which it never leaves."""
+    asks(store, "m1", wanted(), withheld("a.example.org"), network())
+    store.set_by_hand("1", ByHand(tlp=Tlp.RED), "ana", NOON)
+    assert claim(store) == []
+
+    def forbids(kind: LookupKind, tlp: Tlp) -> bool:
+        return (kind, tlp) == (DOMAIN, Tlp.RED)
+
+    for named in (([NAME], ()), (["a.example.org"], ())):
+        with pytest.raises(InputError):
+            store.release_lookups("1", *named, "ana", NOON, forbids=forbids)
+    assert [ADDRESS] == [one.subject for one in store.release_lookups("1", (), (), "ana", NOON, forbids=forbids)]
+    store.set_by_hand("1", ByHand(tlp=Tlp.GREEN), "ana", NOON)
+    assert len(store.release_lookups("1", (), (), "ana", NOON, forbids=forbids)) == 2
 
 
 def test_looking_for_look_ups_is_no_change(store: Store, other: Store) -> None:

@@ -67,11 +67,12 @@ UPDATE lookups SET state = 'waiting', lease = '', reason = ?, not_before = max (
     tries = tries + (? AND state = 'asking')
 WHERE kind = ? AND subject = ? AND not_before IS NOT NULL
 """
+# What a handler released was that one question.
 _WANT = """
 INSERT INTO lookups (ticket_id, message_id, kind, subject, address, tlp, state, permission, reason, wanted_at,
     changed_at, not_before)
 SELECT ticket_id, message_id, ?1, subject, ?2, tlp, 'waiting', permission, '', ?3, ?3, ?3 FROM lookups
-WHERE kind = ?4 AND subject = ?5 AND not_before IS NOT NULL AND tlp_rank >= ?6
+WHERE kind = ?4 AND subject = ?5 AND not_before IS NOT NULL AND tlp_rank >= ?6 AND released_by = ''
 ON CONFLICT (ticket_id, kind, subject) DO NOTHING
 """
 

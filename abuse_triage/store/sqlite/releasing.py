@@ -1,10 +1,11 @@
 """The look-ups of a ticket as a handler sees them, and those that a handler releases."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from abuse_triage.errors import InputError
+from abuse_triage.model.decision import Tlp
 from abuse_triage.model.lookups import LookupKind, Permission
 from abuse_triage.model.ticket import JournalEntry
 from abuse_triage.store.lookups import TicketLookup
@@ -18,12 +19,16 @@ _NAMED = 10
 """Look-ups that one line of the journal names; it counts the others."""
 
 _WITHHELD = """
-SELECT id, kind, subject, permission FROM lookups WHERE ticket_id = ? AND state = 'withheld' ORDER BY id
+SELECT id, kind, subject, permission, tlp FROM lookups WHERE ticket_id = ? AND state = 'withheld' ORDER BY id
 """
 _RELEASE = """
 UPDATE lookups SET state = 'waiting', tlp = ?, reason = '', released_by = ?, changed_at = ?, not_before = ?, tries = 0
 WHERE id = ?
 """
+
+
+def _nothing(_kind: LookupKind, _tlp: Tlp) -> bool:
+    return False
 
 
 class Releasing(Connected):
@@ -36,11 +41,19 @@ class Releasing(Connected):
             return read_lookups(self._db, ticket.id, ticket.tlp)
 
     def release_lookups(
-        self, number: str, subjects: Sequence[str], kinds: Sequence[LookupKind], actor: str, now: datetime
+        self,
+        number: str,
+        subjects: Sequence[str],
+        kinds: Sequence[LookupKind],
+        actor: str,
+        now: datetime,
+        *,
+        forbids: Callable[[LookupKind, Tlp], bool] = _nothing,
     ) -> list[TicketLookup]:
         """Let withheld look-ups of a ticket be made at once, journaled, and return them; () means all.
 
-        What the policy never allows is left out where something else about the same subject can be released. Raises
+        What the policy never allows is left out where something else about the same subject can be released. `forbids`
+        says so of the TLP that the ticket has now, where it is another one than when the look-up was planned. Raises
         `NotFoundError` or `InputError`.
         """
         at = moment(now)
@@ -51,7 +64,7 @@ class Releasing(Connected):
                 for row in self._db.all(_WITHHELD, ticket.id)
                 if (not subjects or row[2] in subjects) and (not kinds or row[1] in kinds)
             ]
-            chosen = [row for row in withheld if row[3] != Permission.NO]
+            chosen = [row for row in withheld if not _is_never(row, ticket.tlp, forbids)]
             answered = {row[2] for row in chosen}
             never = [row for row in withheld if row not in chosen and (kinds or row[2] not in answered)]
             if (subjects or kinds) and never:
@@ -70,6 +83,11 @@ class Releasing(Connected):
             return read_lookups(self._db, ticket.id, ticket.tlp, [row[0] for row in chosen])
 
 
+def _is_never(row: Any, tlp: Tlp, forbids: Callable[[LookupKind, Tlp], bool]) -> bool:
+    _, kind, _, permission, planned = row
+    return permission == Permission.NO or (planned != tlp and forbids(LookupKind(kind), tlp))
+
+
 def _named(rows: Sequence[Any]) -> str:
-    names = ", ".join(f"{kind} of {subject}" for _, kind, subject, _ in rows[:_NAMED])
+    names = ", ".join(f"{kind} of {subject}" for _, kind, subject, *_ in rows[:_NAMED])
     return names if len(rows) <= _NAMED else f"{names} and {len(rows) - _NAMED} more"
