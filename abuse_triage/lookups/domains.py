@@ -20,6 +20,11 @@ from abuse_triage.lookups.whois import is_name
 from abuse_triage.lookups.whoisfields import host_names, is_hidden, is_organisation, moment, same_name, texts
 from abuse_triage.model.lookups import MOST_ITEMS, Answer, FoundContact, LookupKind, Result
 
+_MALFORMED = frozenset([400, 422])
+"""Statuses for questions that make no sense (RFC 7480 section 5.4), such as about "xn--a.com".
+
+They are no failures of the server: a few such names in a report would keep everybody from asking it.
+"""
 _MOST_READ = 5 * MOST_ITEMS
 """Items of a list that are looked at."""
 _DS = re.compile(r"[0-9]{1,5} [0-9]{1,3} [0-9]{1,3} [0-9A-Fa-f]{8,128}")
@@ -64,6 +69,9 @@ class Domains:
         except TransportError as error:
             if error.status == ABSENT:
                 return Answer(kind=self.kind, subject=subject, server=server, result=Result.NOT_FOUND)
+            if error.status in _MALFORMED:
+                reason = f"{server} says that there can be no such name"
+                return Answer(kind=self.kind, subject=subject, server=server, result=Result.NOT_FOUND, reason=reason)
             failed = self._failed(subject, server, str(error), error.retry_after)
             return replace(failed, temporary=error.temporary)
         return parse(document, subject=subject, server=server)

@@ -28,6 +28,10 @@ log = structlog.get_logger()
 
 RETRIES = (timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5))
 """Pauses before a question that failed for a reason that passes is asked again; then the failure is the answer."""
+_MOST_TRIES = len(RETRIES) + 3
+"""A question that was handed out more often stopped whoever had it: it is asked no more."""
+_MOST_PUT_OFF = 200
+"""Questions that one step puts off: those for a server that is left alone do not hold up the others behind them."""
 _IDLE_SECONDS = 1.0
 _BUSY_SECONDS = 0.2
 _LAST_SECONDS = 1.0
@@ -129,11 +133,15 @@ class Looker:
         for asked, answer in self._asking.finished(_BUSY_SECONDS):
             self._take(asked, answer)
         now = self._now()
-        free = self._asking.free
-        tasks = self._store.claim_lookups(free, self._lease, now, again=self._again) if free else []
-        for task in tasks:
-            self._begin(task, now)
-        return bool(tasks) or not self._asking.idle
+        begun = 0
+        while (free := self._asking.free) and begun < _MOST_PUT_OFF:
+            tasks = self._store.claim_lookups(free, self._lease, now, again=self._again)
+            if not tasks:
+                break
+            for task in tasks:
+                self._begin(task, now)
+            begun += len(tasks)
+        return begun > 0 or not self._asking.idle
 
     def finish(self) -> None:
         """Keep the answers that come within a second; the others are asked for again, by whoever is next."""
@@ -145,12 +153,13 @@ class Looker:
 
     def _begin(self, task: Task, now: datetime) -> None:
         """Ask, or put off what its server cannot take at the moment, or answer what nobody can be asked."""
+        if task.tries > _MOST_TRIES:
+            self._fail(task, "whoever asked it stopped, again and again")
+            return
         client, registry = self._client(task)
         server = client.server(task.subject) if client else ""
         if client is None or not server:
-            reason = self._directory.why_not(task.kind, task.subject)
-            answer = Answer(kind=task.kind, subject=task.subject, server="", result=Result.FAILED, reason=reason)
-            self._keep(task, answer, failures=0)
+            self._fail(task, self._directory.why_not(task.kind, task.subject))
             return
         if self._asking.busy(server):
             until: datetime | None = self._politeness.busy(server, now)
@@ -160,6 +169,11 @@ class Looker:
             self._asking.start(task, client, server)
         else:
             self._store.put_off_lookup(task, until, f"waits for {server}", tried=False)
+
+    def _fail(self, task: Task, reason: str) -> None:
+        """Answer a question that nobody is asked."""
+        answer = Answer(kind=task.kind, subject=task.subject, server="", result=Result.FAILED, reason=reason)
+        self._keep(task, answer, failures=0)
 
     def _client(self, task: Task) -> tuple[Client | None, str]:
         """Return who asks, and the registry that is asked about an address."""

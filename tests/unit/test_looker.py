@@ -1,6 +1,7 @@
 """The looker with a real store: what it asks, what it keeps, and what it does when servers fail."""
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -118,6 +119,12 @@ class Desk:
     def work(self, **later: float) -> None:
         """Let the looker work until it has nothing more to do at this time, which is so much later than the last."""
         self.now += timedelta(**later)
+        made = self.looker()
+        while made.work():
+            pass
+
+    def looker(self) -> Looker:
+        """Return the one looker."""
         if self.made is None:
             self.made = Looker(
                 self.settings.lookups,
@@ -127,8 +134,7 @@ class Desk:
                 now=lambda: self.now,
                 chance=lambda: 0.5,
             )
-        while self.made.work():
-            pass
+        return self.made
 
     def one(self, number: str) -> TicketLookup:
         """Return the only look-up of a ticket."""
@@ -305,6 +311,33 @@ def test_a_dead_server_is_left_alone_and_found_again(desk: Desk) -> None:
     assert "server-left-alone" == events[0]
     assert "server-back" == events[-1]
     assert 8 == len(whois.asked)
+
+
+def test_a_long_queue_for_a_dead_server_holds_up_nobody(desk: Desk) -> None:
+    """What is asked elsewhere leaves in the same step, however many wait for the server that is left alone."""
+    dead, alive = desk.registry(LookupKind.DOMAIN, "dead.example"), desk.registry(LookupKind.NETWORK, "alive.example")
+    desk.store.server_failed("dead.example", "it takes too long", NOON + timedelta(hours=1))
+    for n in range(3):
+        desk.want(f"m{n}", *((LookupKind.DOMAIN, f"example{n}-{m}.org") for m in range(50)))
+    last = desk.want("last", (LookupKind.NETWORK, "192.0.2.1"))
+    made = desk.looker()
+    made.work()
+    made.finish()
+    assert ([], ["192.0.2.1"]) == (dead.asked, alive.asked)
+    assert LookupState.ANSWERED is desk.one(last).state
+
+
+def test_a_question_that_stops_whoever_asks_it_is_given_up(desk: Desk) -> None:
+    """One that costs a process its life does so a few times, not for ever."""
+    whois = desk.registry(LookupKind.DOMAIN, "whois.example")
+    number = desk.want("m1", (LookupKind.DOMAIN, "example.org"))
+    stopped = 0
+    while desk.store.claim_lookups(1, timedelta(milliseconds=1), desk.now)[0].tries <= len(RETRIES) + 2:
+        stopped += 1
+        time.sleep(0.01)
+    time.sleep(0.01)
+    desk.work()
+    assert (6, [], "whoever asked it stopped, again and again") == (stopped, whois.asked, desk.one(number).reason)
 
 
 def test_a_network_of_ripe_without_abuse_contact_asks_for_it(desk: Desk) -> None:

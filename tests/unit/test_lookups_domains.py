@@ -121,6 +121,14 @@ def test_no_such_name(server: RdapServer) -> None:
     assert Result.NOT_FOUND == client(server).ask("free-example.org", SECONDS).result
 
 
+@pytest.mark.parametrize("code", [400, 422])
+def test_a_name_that_there_cannot_be(server: RdapServer, code: int) -> None:
+    """A registry that takes a question for nonsense works well, and is not to be left alone for that."""
+    server.faults["/"] = rdap.status(code)
+    answer = client(server).ask("xn--a.org", SECONDS)
+    assert (Result.NOT_FOUND, True) == (answer.result, answer.reason.endswith("there can be no such name"))
+
+
 def test_an_answer_about_another_name_is_none(server: RdapServer) -> None:
     """Nor is one about something else than a name."""
     for document in (
