@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -103,7 +103,7 @@ def show_lookups(
         return
     show()
     show("Look-ups")
-    answers = {(one.kind, one.subject): one.known.answer for one in lookups if one.known}
+    answers = {(one.kind, one.subject): _unnamed(one.known.answer) for one in lookups if one.known}
     for subject in (*asked, *local):
         show(f"  {defang(subject)}")
         offline = sources.offline(subject)
@@ -152,7 +152,7 @@ def _show_one(one: TicketLookup, zone: str) -> None:
     if one.known is None:
         _line(one.kind, one.reason or _STANDS[one.state])
         return
-    answer = one.known.answer
+    answer = _unnamed(one.known.answer)
     again = "; asked again" if one.state in {LookupState.WAITING, LookupState.ASKING} else ""
     first, *more = _said(answer, zone)
     _line(one.kind, f"{first}  [{answer.server or 'nobody'}, {moment(one.known.asked_at, zone)}{again}]")
@@ -160,8 +160,13 @@ def _show_one(one: TicketLookup, zone: str) -> None:
         _line("", line)
     for contact in answer.contacts:
         if contact.role != "abuse" and contact.email:
-            who = f"{contact.email}{f' ({contact.name})' if contact.name and not contact.personal else ''}"
-            _line("", f"{contact.role}: {who}")
+            _line("", f"{contact.role}: {contact.email}{f' ({contact.name})' if contact.name else ''}")
+
+
+def _unnamed(answer: Answer) -> Answer:
+    """Return an answer without the names of persons: an address is enough to write to."""
+    contacts = tuple(replace(contact, name="") if contact.personal else contact for contact in answer.contacts)
+    return replace(answer, contacts=contacts)
 
 
 def _said(answer: Answer, zone: str) -> list[str]:

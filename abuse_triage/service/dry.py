@@ -35,11 +35,13 @@ class Dry:
     def __enter__(self) -> Self:
         """Open the store and the local files; raises `ConfigError` and `TemporaryError`."""
         path = self._settings.store.path
-        if not path.exists():
-            path = Path(self._closing.enter_context(tempfile.TemporaryDirectory())) / "empty.sqlite"
-        self.store = open_store(path, number_format=config.number_format(self._settings))
-        self._closing.callback(self.store.close)
-        self.files = LocalFiles(self._settings.lookups)
+        with ExitStack() as opened:  # lets go of the store where the files are wrong
+            if not path.exists():
+                path = Path(opened.enter_context(tempfile.TemporaryDirectory())) / "empty.sqlite"
+            self.store = open_store(path, number_format=config.number_format(self._settings))
+            opened.callback(self.store.close)
+            self.files = LocalFiles(self._settings.lookups)
+            self._closing = opened.pop_all()
         return self
 
     def __exit__(

@@ -5,12 +5,12 @@ Budgets and failures of servers are those of the store, which all processes shar
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from abuse_triage.enrichment.questions import Question
 from abuse_triage.model.budget import Bucket
-from abuse_triage.model.lookups import Answer, Known, LookupKind, LookupState, Wanted
+from abuse_triage.model.lookups import Answer, Known, LookupKind, LookupState, Result, Wanted
 from abuse_triage.model.settings import Settings
 from abuse_triage.service.clients import Clients
 from abuse_triage.service.looker import Looker
@@ -87,22 +87,30 @@ class _Errand:
     def results(self) -> list[TicketLookup]:
         """Return every look-up as a ticket would show it."""
         now = datetime.now(UTC)
-        cached = [question for question in self._wanted if question not in self._answers]
+        found = dict(self._answers)
         for tlp in {one.tlp for one in self._wanted.values()}:
-            for known in self._store.known(cached, tlp, now):
-                self._answers.setdefault((known.answer.kind, known.answer.subject), known)
+            for known in self._store.known(list(self._wanted), tlp, now):
+                question = (known.answer.kind, known.answer.subject)
+                if question not in found or found[question].answer.result is Result.FAILED:
+                    found[question] = known
         return [
             TicketLookup(
                 kind=one.kind,
                 subject=one.subject,
-                state=LookupState.ANSWERED if question in self._answers else one.state,
+                state=self._state(question, one, found),
                 permission=one.permission,
                 reason=self._reasons.get(question, one.reason),
                 at=now,
-                known=self._answers.get(question),
+                known=found.get(question),
             )
             for question, one in self._wanted.items()
         ]
+
+    def _state(self, question: Question, one: Wanted, found: Mapping[Question, Known]) -> LookupState:
+        """Say where a look-up stands."""
+        if question in found:
+            return LookupState.ANSWERED
+        return LookupState.ASKING if question in self._asking else one.state
 
     def claim_lookups(
         self,
