@@ -130,11 +130,12 @@ def asked_of(
     reading: Reading, scopes: Sequence[Scope], arrival: Arrival, knowledge: Knowledge
 ) -> tuple[tuple[str, ...], tuple[Question, ...]]:
     """Return the subjects of a reading, and what could be asked about them; nothing about the sender's own domain."""
+    constituency, domains = knowledge.constituency, _domains(reading, arrival)
     found = subjects(
         reading.indicators,
         scopes,
-        knowledge.constituency,
-        apart=frozenset(names.organisation(domain) for domain in _domains(reading, arrival)),
+        constituency,
+        apart={name for one in domains for name in (names.organisation(one), constituency.registrable(one))},
     )
     return tuple(found), questions(found, knowledge.settings.lookups)
 

@@ -1,13 +1,15 @@
 """What is kept of a message besides its raw bytes: facts as JSON, and of an encrypted one nothing in anybody's words.
 
 Of a message that was encrypted, typed values stay: indicators, enumerations, numbers, the ids of rules and the fields
-that stood outside. Whoever wants the text opens the raw message again.
+that stood outside. Whoever wants the text opens the raw message again. What look-ups answered
+stands with their answers, which are forgotten in time, and not here for ever.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 
+from abuse_triage.enrichment.late import LATE_FACTS
 from abuse_triage.mail.origin import Origin
 from abuse_triage.model.decision import Verdict
 from abuse_triage.model.openpgp import Protection
@@ -28,7 +30,7 @@ def stored(
     lacking: tuple[str, ...],
     protection: Protection,
 ) -> str:
-    """Return the facts as JSON without the texts, which the raw message has, and what a handler needs to see besides.
+    """Return the facts as JSON without the texts of message and answers, and what a handler needs to see besides.
 
     Args:
         reading: as the rules saw it: of an encrypted message that of its plaintext.
@@ -42,7 +44,7 @@ def stored(
     kept: dict[str, object] = {
         "schema": reading.schema,
         "summary": summary,
-        "facts": _typed(facts) if sealed else _without_bodies(facts),
+        "facts": _typed(facts) if sealed else _lasting(facts),
         "format_reason": "" if sealed else reading.report.reason,
         "date": reading.date.isoformat() if reading.date else None,
         "missing": lacking,
@@ -73,8 +75,13 @@ def kept(verdict: Verdict, *, sealed: bool) -> Verdict:
     return replace(verdict, trace=trace)
 
 
-def _without_bodies(facts: Facts) -> Mapping[str, object]:
-    return {name: value for name, value in facts.items() if not name.startswith("body.")}
+def _lasting(facts: Facts) -> Mapping[str, object]:
+    """Leave out texts: those of the message stand in it, and those of registries are not kept for as long as it is."""
+    return {
+        name: value
+        for name, value in facts.items()
+        if not name.startswith("body.") and (not name.startswith(LATE_FACTS) or _is_typed(name))
+    }
 
 
 def _typed(facts: Facts) -> Mapping[str, object]:
