@@ -86,7 +86,7 @@ def _fill(container: Any, section: Section, *, comments: bool) -> None:
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         if _is_for_tables(field.annotation, value):
-            if value:  # none of them is not written: as a plain key it would forbid to add a table of that name
+            if value or isinstance(value, dict):  # as a plain key, none would forbid to add a table of that name
                 tables.append((name, value))
             continue
         if comments:

@@ -124,3 +124,4 @@ class LookupSettings(Section):
     registrars: OptionalPath = None
     """CSV file with registrars and managing entities: name,contact,note; "" for none."""
     policy: PolicySettings = PolicySettings()
+    """What each TLP lets leave."""

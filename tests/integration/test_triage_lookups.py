@@ -56,7 +56,7 @@ def csirt(tmp_path: Path, outside: Outside) -> Csirt:
     text = re.sub(r"(?m)^own_whois = .*$", f'own_whois = "{outside.whois.address}"', text)
     text = re.sub(r"(?m)^abuse_contacts = .*$", f'abuse_contacts = "{outside.rdap.base("rest")}"', text)
     services = "\n".join(f'{name} = "{outside.rdap.base(name)}"' for name in ("ripe", "org"))
-    text += f"\n[lookups.rdap]\n{services}\n"
+    text = re.sub(r"(?m)^\[lookups\.rdap\].*$", f"[lookups.rdap]\n{services}", text)
     text += (
         '\n[[scope.autonomous_system]]\nasn = 199993\nname = "DNSPT"\nnetworks = ["185.39.208.0/22"]\n'
         '\n[[scope.name_server]]\nname = "a.dns.pt"\naddresses = ["185.39.208.1"]\n'

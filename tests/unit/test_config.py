@@ -118,7 +118,7 @@ def test_the_example_has_every_key() -> None:
     text = EXAMPLE.read_text("utf-8")
     keys = [key for section in Section.__subclasses__() if section is not Settings for key in section.model_fields]
 
-    assert [] == [key for key in keys if not re.search(rf"^(\[+[a-z.]*\b)?{key}( = |\])", text, re.MULTILINE)]
+    assert [] == [key for key in keys if not re.search(rf"^(\[+[a-z.]*\b)?{key}( = |\]|\.)", text, re.MULTILINE)]
 
 
 def test_the_example_has_the_defaults() -> None:
