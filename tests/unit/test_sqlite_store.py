@@ -43,7 +43,7 @@ from abuse_triage.model.openpgp import KeyOrigin
 from abuse_triage.model.ticket import MailKind, MailState, MessageState, OutcomeKind, Outgoing
 from abuse_triage.store import open_store
 from abuse_triage.store.interface import ByHand, MessageFilter
-from abuse_triage.store.sqlite import SqliteStore, connection, health, schema
+from abuse_triage.store.sqlite import SqliteStore, connection, health, questions, schema
 from abuse_triage.store.sqlite.answers import keep
 from abuse_triage.store.sqlite.connection import PRAGMAS, Connection
 
@@ -605,3 +605,11 @@ def test_no_use_case_walks_through_a_table(store: SqliteStore, use: Callable[[Sq
         if (found := _SCAN.match(str(plan))) and found[2] not in _MAY_BE_SCANNED
     ]
     assert scans == []
+
+
+def test_next_question_is_not_searched_for(store: SqliteStore) -> None:
+    """However many wait for the same moment, the index has them in the order in which they are handed out."""
+    statement = questions._NEXT.replace("?", "'2026'")
+    plan = [row[3] for row in sql(store, f"EXPLAIN QUERY PLAN {statement}")]
+    assert any("lookups_due" in step for step in plan)
+    assert not any("TEMP B-TREE" in step for step in plan)

@@ -32,7 +32,7 @@ SELECT kind, subject FROM lookups AS due WHERE state = 'waiting' AND not_before 
     SELECT 1 FROM lookups AS asked
     WHERE asked.kind = due.kind AND asked.subject = due.subject AND asked.not_before IS NOT NULL
         AND asked.state = 'asking'
-) ORDER BY not_before, id LIMIT 1
+) ORDER BY not_before, wanted_at, id LIMIT 1
 """
 _WHO_WAITS = """
 SELECT lookups.id, ticket_id, message_id, lookups.tlp, tickets.tlp, tries
