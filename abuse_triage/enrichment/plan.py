@@ -39,7 +39,7 @@ def plan(
         allowed = permission(settings.policy, kind, level)
         state, reason, not_before = LookupState.WITHHELD, withheld(level, tlp), None
         known = enrichment.known.get((kind, subject))
-        if known is not None and known.fresh_until > received_at:
+        if known is not None and known.fresh_until > (enrichment.at or received_at):
             state, reason = LookupState.ANSWERED, ""
         elif allowed is Permission.YES and leaving == settings.per_message:
             state, reason = LookupState.SKIPPED, f"not asked: a message has at most {settings.per_message} look-ups"

@@ -9,9 +9,10 @@ def level_of(tlp: Tlp, default: Tlp, *, marked: bool, sealed: bool) -> Level:
     """Return the column of the policy's table for a report.
 
     A default is nobody's word: it has a column of its own, as long as no rule raised the TLP above it. What came
-    encrypted is treated as marked even where it is not, because its sender took the trouble.
+    encrypted is treated as marked even where it is not, because its sender took the trouble; and a default of
+    AMBER+STRICT or RED is the operator's word, for nothing leaves of such tickets.
     """
-    if not marked and not sealed and tlp <= default:
+    if not marked and not sealed and tlp <= default and tlp < Tlp.AMBER_STRICT:
         return Level.UNMARKED
     return Level(tlp.value)
 

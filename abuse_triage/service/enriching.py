@@ -51,7 +51,10 @@ class Enricher:
         answers = self._cache.known(asked, self._floor(inside, opened, arrival), now) if asked else ()
         offline = {subject: said for subject in found if (said := self._files.offline(subject)) is not None}
         return Enrichment(
-            known={(one.answer.kind, one.answer.subject): one for one in answers}, offline=offline, reporter=reporter
+            known={(one.answer.kind, one.answer.subject): one for one in answers},
+            offline=offline,
+            reporter=reporter,
+            at=now,
         )
 
     def _floor(self, inside: Reading, opened: Opened, arrival: Arrival) -> Tlp:

@@ -1,5 +1,6 @@
 """Which look-ups leave, wait for a handler or never leave follows from the TLP, the policy and the limits."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -100,6 +101,22 @@ def test_an_own_table_replaces_single_cells() -> None:
 def test_the_column_of_a_report(tlp: Tlp, marked: bool, sealed: bool, level: Level) -> None:
     """A default has its own column, unless a rule raised it or the report came encrypted."""
     assert level is level_of(tlp, Tlp.GREEN, marked=marked, sealed=sealed)
+
+
+@pytest.mark.parametrize("default", list(Tlp))
+def test_a_strict_default_is_as_strict_as_a_marking(default: Tlp) -> None:
+    """Of a mailbox whose mail is AMBER+STRICT or RED from the beginning nothing leaves by itself either."""
+    wanted = _plan(*ALL, tlp=default, level=level_of(default, default, marked=False, sealed=False))
+    assert (default < Tlp.AMBER_STRICT) == any(one.state is LookupState.WAITING for one in wanted)
+
+
+def test_an_answer_that_grew_old_while_the_message_waited_is_asked_again() -> None:
+    """What counts is when somebody looks, not when the message came, which may be weeks before a person promotes it."""
+    question = (LookupKind.DOMAIN, "example.org")
+    known = _known(question, fresh=timedelta(hours=1))
+    assert [LookupState.ANSWERED] == [one.state for one in _plan(question, known=known)]
+    later = replace(known, at=NOW + timedelta(hours=2))
+    assert [LookupState.WAITING] == [one.state for one in _plan(question, known=later)]
 
 
 @pytest.mark.parametrize("tlp", [Tlp.AMBER_STRICT, Tlp.RED])
