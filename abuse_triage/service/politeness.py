@@ -52,6 +52,7 @@ class Politeness:
         )
         self._turns: dict[str, datetime] = {}
         self._alone: set[str] = set()
+        self._failures: dict[str, int] = {}
 
     def admit(self, server: str, registry: str, now: datetime) -> datetime | None:
         """Take what one question to a server costs, and return None; else the time at which to try again.
@@ -82,11 +83,12 @@ class Politeness:
             return 1 if answer.result is Result.FAILED else 0
         if answer.result is not Result.FAILED or answer.refers_to:
             self._store.server_answered(server)
+            self._failures.pop(server, None)
             if server in self._alone:
                 self._alone.discard(server)
                 log.info("server-back", server=server)
             return 0
-        failures = 1 + next((one.failures for one in self._store.servers() if one.name == server), 0)
+        failures = 1 + self._failed_before(server)
         pause = pause_after(failures, answer.retry_after, self._chance())
         if pause is not None:
             self._alone.add(server)
@@ -97,7 +99,16 @@ class Politeness:
                 reason=answer.reason,
                 pause=round(pause.total_seconds()),
             )
-        return self._store.server_failed(server, answer.reason, None if pause is None else now + pause)
+        if len(self._failures) > _MOST_SERVERS:
+            self._failures.clear()
+        until = None if pause is None else now + pause
+        self._failures[server] = self._store.server_failed(server, answer.reason, until)
+        return self._failures[server]
+
+    def _failed_before(self, server: str) -> int:
+        """Return failures in a row as far as they are known: the store lists the worst servers only."""
+        listed = next((one.failures for one in self._store.servers() if one.name == server), 0)
+        return max(listed, self._failures.get(server, 0))
 
     def _until(self, server: str, registry: str, now: datetime) -> datetime | None:
         share = 1 / self._personal.count

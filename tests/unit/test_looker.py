@@ -313,6 +313,20 @@ def test_a_dead_server_is_left_alone_and_found_again(desk: Desk) -> None:
     assert 8 == len(whois.asked)
 
 
+def test_a_dead_server_among_many_is_left_alone_too(desk: Desk) -> None:
+    """Also where more servers fail, and worse, than the store lists."""
+    whois = desk.registry(LookupKind.DOMAIN, "whois.example")
+    whois.answers = [FAILS]
+    for n in range(100):
+        for _ in range(6):
+            desk.store.server_failed(f"{n}.example", "it takes too long", None)
+    for n in range(8):
+        desk.want(f"m{n}", (LookupKind.DOMAIN, f"example{n}.org"))
+    for _ in range(3):
+        desk.work(seconds=1)
+    assert 5 == len(whois.asked)
+
+
 def test_a_long_queue_for_a_dead_server_holds_up_nobody(desk: Desk) -> None:
     """What is asked elsewhere leaves in the same step, however many wait for the server that is left alone."""
     dead, alive = desk.registry(LookupKind.DOMAIN, "dead.example"), desk.registry(LookupKind.NETWORK, "alive.example")
