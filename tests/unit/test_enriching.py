@@ -140,7 +140,7 @@ def test_cache_and_files_are_asked_about_what_a_report_points_at(desk: Desk) -> 
     known = desk.of(f"{IP} hxxp://t0k3n.login.{NAME}/x", mailbox="abuse@example.pt")
     assert {NETWORK: IP, DOMAIN: NAME} == {question: one.answer.subject for question, one in known.known.items()}
     assert {NAME: Offline(owner="Loja", owner_key=NAME, owner_note="24 h")} == known.offline
-    assert known.reporter is None
+    assert (None, NOW) == (known.reporter, known.at)
     assert [((NETWORK, DOMAIN), Tlp.GREEN)] == desk.cache.seen
 
 
