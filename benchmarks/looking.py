@@ -50,7 +50,7 @@ def daemon(mode: str, rdap: RdapServer, whois: WhoisServer) -> Iterator[Daemon]:
     services = "\n".join(f'{name} = "{rdap.base(name)}"' for name in (*REGISTRIES, "com"))
     extra = (
         f'\n[lookups]\nenabled = {str(mode != "off").lower()}\nspread = "1s"\nown_whois = "127.0.0.1:{whois.port}"\n'
-        f'abuse_contacts = ""\nrate = "1000/1s"\n[lookups.rdap]\n{services}\n'
+        f'abuse_contacts = ""\n[lookups.rdap]\n{services}\n'
     )
     with tempfile.TemporaryDirectory(prefix="looking-") as folder, Daemon(Path(folder), extra=extra) as running:
         running.start()
@@ -67,17 +67,17 @@ def main() -> int:
     asked: dict[str, int] = {}
     for round_ in range(given.rounds):
         for mode, found in rates.items():
-            with RdapServer() as rdap, WhoisServer() as whois:
-                rdap.latency = whois.latency = LATENCY
+            fault = "silent" if mode == "dead" else "none"
+            with RdapServer() as rdap, WhoisServer(fault=fault, delay=LATENCY) as whois:
+                rdap.latency = LATENCY
                 if mode == "dead":
                     rdap.accept_nobody()
-                    whois.accept_nobody()
                 with daemon(mode, rdap, whois) as running:
                     first = 1_000_000 * round_
                     rate(running, [report(first + number) for number in range(100)], 10)  # warm
                     messages = [report(first + 1000 + number) for number in range(given.messages)]
                     found.append(rate(running, messages, 10)[0])
-                asked[mode] = len(rdap.asked) + len(whois.asked)
+                asked[mode] = len(rdap.asked) + len(whois.queries)
     medians = {mode: statistics.median(found) for mode, found in rates.items()}
     worst = min(medians["300 ms"], medians["dead"]) / medians["off"]
     for mode, found in rates.items():

@@ -15,6 +15,7 @@ BENCHMARKS = (
     "extract.py",
     "rules.py",
     "lookups.py",
+    "looking.py",
     "openpgp.py",
 )
 

@@ -58,6 +58,7 @@ def plan(
                 reason=reason,
                 permission=allowed,
                 not_before=not_before,
+                cached=known is not None,
             )
         )
     return tuple(wanted)

@@ -6,9 +6,11 @@ are no reason to ask.
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 
 from abuse_triage.indicators.names import known_tld
+from abuse_triage.indicators.ranges import Address
 from abuse_triage.indicators.scope import Constituency
 from abuse_triage.indicators.special import plain, special, unwrap
 from abuse_triage.model.lookup_settings import LookupSettings
@@ -21,6 +23,7 @@ Question = tuple[LookupKind, str]
 
 _NOBODYS = frozenset(["alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test"])
 """Top-level domains without a registry that could be asked (RFC 6761, 7686, 9476; some are in the suffix list)."""
+_CACHED = 4096
 _DNS = frozenset([LookupKind.DELEGATION, LookupKind.HOSTS, LookupKind.POINTER])
 
 
@@ -48,9 +51,10 @@ def subjects(
 def subject_of(indicator: Indicator, constituency: Constituency) -> str:
     """Return what is asked about for an indicator, "" where there is nobody to ask."""
     host = indicator.host or indicator.value
-    if _is_address(host):
-        address = unwrap(plain(ip_address(host)))
-        return "" if special(address) else str(address)
+    address = _address(host)
+    if address is not None:
+        inner = unwrap(plain(address))
+        return "" if special(inner) else str(inner)
     top = host.rpartition(".")[2]
     return constituency.registrable(host) if known_tld(top) and top not in _NOBODYS else ""
 
@@ -58,8 +62,11 @@ def subject_of(indicator: Indicator, constituency: Constituency) -> str:
 def questions(found: dict[str, Scope], settings: LookupSettings) -> tuple[Question, ...]:
     """Return every question about some subjects for which the settings name somebody to ask, as `subjects` orders them.
 
-    Of what is ours only our own registry is asked, and the zone above; of an address of ours nobody.
+    None where look-ups are off. About what is ours only our own registry is asked, and the zone above; about an address
+    of ours nobody.
     """
+    if not settings.enabled:
+        return ()
     return tuple(
         (kind, subject)
         for subject, scope in found.items()
@@ -69,7 +76,7 @@ def questions(found: dict[str, Scope], settings: LookupSettings) -> tuple[Questi
 
 
 def _kinds(subject: str, scope: Scope) -> Iterator[LookupKind]:
-    if _is_address(subject):
+    if _address(subject) is not None:
         if not scope.ours:
             yield LookupKind.NETWORK
             yield LookupKind.POINTER
@@ -79,9 +86,12 @@ def _kinds(subject: str, scope: Scope) -> Iterator[LookupKind]:
     yield LookupKind.HOSTS
 
 
-def _is_address(host: str) -> bool:
+@lru_cache(_CACHED)
+def _address(host: str) -> Address | None:
+    """Return an address, None for a name."""
+    if ":" not in host and not host[-1:].isdigit():
+        return None
     try:
-        ip_address(host)
+        return ip_address(host)
     except ValueError:
-        return False
-    return True
+        return None

@@ -154,7 +154,8 @@ class Wanted:
 
     `tlp` is that of the ticket: no answer is shown to what is less strict. `state` is WAITING, WITHHELD, SKIPPED, or
     ANSWERED where the cache had it. `reason` is for a person ("withheld by TLP:RED"). `not_before` is when it may leave
-    at the earliest: some time after the arrival, so that nobody sees when mail comes.
+    at the earliest: some time after the arrival, so that nobody sees when mail comes. `cached` is False where the cache
+    had no answer, not even an old one, when it was planned.
     """
 
     kind: LookupKind
@@ -164,6 +165,7 @@ class Wanted:
     reason: str = ""
     permission: Permission = Permission.YES
     not_before: datetime | None = None
+    cached: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,10 @@ class Directory(Protocol):
 class Local(Protocol):
     """What the operator's own files say."""
 
+    @property
+    def present(self) -> bool:
+        """Whether there are any."""
+
     def offline(self, subject: str) -> Offline | None:
         """Return what they say about an address or name, None where they say nothing."""
 
@@ -43,9 +47,11 @@ class Enricher:
         Answers are seen at the TLP that the message has at least: rules may still raise it, and may see less then.
         """
         inside = opened.reading or reading
+        reporter = self._directory.contact_at(inside.sender.email) if inside.sender.email else None
+        if not self._knowledge.settings.lookups.enabled and not self._files.present:
+            return Enrichment(reporter=reporter, at=now) if reporter else NOTHING_KNOWN
         scopes = [self._knowledge.constituency.of(indicator) for indicator in inside.indicators]
         found, asked = asked_of(inside, scopes, arrival, self._knowledge)
-        reporter = self._directory.contact_at(inside.sender.email) if inside.sender.email else None
         if not found and reporter is None:
             return NOTHING_KNOWN
         answers = self._cache.known(asked, self._floor(inside, opened, arrival), now) if asked else ()

@@ -141,15 +141,14 @@ class _Errand:
             answer=answer, asked_at=now, fresh_until=now + fresh, stale_until=now + stale, tlp=task.tlp
         )
 
-    def put_off_lookup(self, task: Task, until: datetime, reason: str, *, tried: bool) -> None:
-        """Let a question wait for its turn; what was tried in vain is not tried again while somebody waits."""
-        question = (task.kind, task.subject)
-        self._asking.discard(question)
-        if tried:
-            self._reasons[question] = f"no answer: {reason}"
-            return
-        self._due[question] = until
-        self._reasons[question] = f"not asked: {reason}"
+    def put_off_lookups(self, tasks: Sequence[tuple[Task, datetime, str]], *, tried: bool) -> None:
+        """Let questions wait for their turn; what was tried in vain is not tried again while somebody waits."""
+        for task, until, reason in tasks:
+            question = (task.kind, task.subject)
+            self._asking.discard(question)
+            self._reasons[question] = f"{'no answer' if tried else 'not asked'}: {reason}"
+            if not tried:
+                self._due[question] = until
 
     def want(self, task: Task, kind: LookupKind, now: datetime) -> None:
         """Ask a further question about a task's subject."""

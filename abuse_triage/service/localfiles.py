@@ -47,6 +47,11 @@ class LocalFiles:
             raise ConfigError(tuple(problems))
 
     @property
+    def present(self) -> bool:
+        """Whether any file is named."""
+        return any(one.path is not None for one in self._all())
+
+    @property
     def registrars(self) -> Sequence[Registrar]:
         """The table of registrars and managing entities."""
         self._look()
@@ -96,28 +101,28 @@ class _Watched(Generic[T]):
     def __init__(self, path: Path | None, read: Callable[[Path], T], value: T) -> None:
         """`value` stands where no file is named."""
         self.value = value
-        self._path = path
+        self.path = path
         self._read = read
         self._stamp: _Stamp | None = None
 
     def start(self) -> Sequence[str]:
         """Read it for the first time; returns its problems."""
-        return self._again() if self._path else ()
+        return self._again() if self.path else ()
 
     def refresh(self) -> None:
         """Read it again if it has changed, and log what becomes of that."""
-        if self._path is None or _stamp(self._path) == self._stamp:
+        if self.path is None or _stamp(self.path) == self._stamp:
             return
         if problems := self._again():
-            log.error("local-file-unfit", path=str(self._path), problems=list(problems))
+            log.error("local-file-unfit", path=str(self.path), problems=list(problems))
         else:
-            log.info("local-file-read", path=str(self._path))
+            log.info("local-file-read", path=str(self.path))
 
     def _again(self) -> Sequence[str]:
-        assert self._path is not None  # noqa: S101 -- both callers know
-        self._stamp = _stamp(self._path)  # before reading: what changes meanwhile is seen next time
+        assert self.path is not None  # noqa: S101 -- both callers know
+        self._stamp = _stamp(self.path)  # before reading: what changes meanwhile is seen next time
         try:
-            self.value = self._read(self._path)
+            self.value = self._read(self.path)
         except ConfigError as error:
             return error.problems
         return ()

@@ -4,7 +4,7 @@ Nothing waits for it. A server that is slow, refuses or is dead delays what is a
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -32,6 +32,8 @@ _MOST_TRIES = len(RETRIES) + 3
 """A question that was handed out more often stopped whoever had it: it is asked no more."""
 _MOST_PUT_OFF = 200
 """Questions that one step puts off: those for a server that is left alone do not hold up the others behind them."""
+_MOST_CLAIMED = 50
+"""Questions that are claimed at once to be put off."""
 _IDLE_SECONDS = 1.0
 _BUSY_SECONDS = 0.2
 _LAST_SECONDS = 1.0
@@ -133,14 +135,17 @@ class Looker:
         for asked, answer in self._asking.finished(_BUSY_SECONDS):
             self._take(asked, answer)
         now = self._now()
-        begun = 0
-        while (free := self._asking.free) and begun < _MOST_PUT_OFF:
-            tasks = self._store.claim_lookups(free, self._lease, now, again=self._again)
+        begun, most = 0, self._asking.free
+        while self._asking.free and begun < _MOST_PUT_OFF:
+            tasks = self._store.claim_lookups(most, self._lease, now, again=self._again)
             if not tasks:
                 break
-            for task in tasks:
-                self._begin(task, now)
+            later = [(task, until, why) for task in tasks for until, why in self._begin(task, now)]
+            if later:
+                self._store.put_off_lookups(later, tried=False)
             begun += len(tasks)
+            # A queue for servers that cannot take more is passed in long steps.
+            most = min(4 * most, _MOST_CLAIMED) if len(later) == len(tasks) else self._asking.free
         return begun > 0 or not self._asking.idle
 
     def finish(self) -> None:
@@ -151,8 +156,8 @@ class Looker:
         except TemporaryError as error:
             log.error("looker-waits", error=str(error))  # noqa: TRY400 -- the store's trouble, no traceback of ours
 
-    def _begin(self, task: Task, now: datetime) -> None:
-        """Ask, or put off what its server cannot take at the moment, or answer what nobody can be asked."""
+    def _begin(self, task: Task, now: datetime) -> Iterator[tuple[datetime, str]]:
+        """Ask, or answer what nobody can be asked; yields until when to wait, and why, where it cannot be asked now."""
         if task.tries > _MOST_TRIES:
             self._fail(task, "whoever asked it stopped, again and again")
             return
@@ -161,14 +166,14 @@ class Looker:
         if client is None or not server:
             self._fail(task, self._directory.why_not(task.kind, task.subject))
             return
-        if self._asking.busy(server):
+        if self._asking.busy(server) or not self._asking.free:
             until: datetime | None = self._politeness.busy(server, now)
         else:
             until = self._politeness.admit(server, registry, now)
         if until is None:
             self._asking.start(task, client, server)
         else:
-            self._store.put_off_lookup(task, until, f"waits for {server}", tried=False)
+            yield until, f"waits for {server}"
 
     def _fail(self, task: Task, reason: str) -> None:
         """Answer a question that nobody is asked."""
@@ -196,11 +201,11 @@ class Looker:
         )
         failures = self._politeness.settle(answer, asked.server, now)
         if self._refers(task, answer):
-            self._store.put_off_lookup(task, now, f"referred to {answer.refers_to}", tried=False)
+            self._store.put_off_lookups([(task, now, f"referred to {answer.refers_to}")], tried=False)
             return
         if answer.result is Result.FAILED and answer.temporary and task.tries < len(RETRIES):
             pause = max(RETRIES[task.tries] * (1 + self._chance() / 2), answer.retry_after or timedelta(0))
-            self._store.put_off_lookup(task, now + pause, answer.reason, tried=True)
+            self._store.put_off_lookups([(task, now + pause, answer.reason)], tried=True)
             return
         if self._lacks_contact(task, answer):
             self._store.want(task, LookupKind.ABUSE_CONTACT, now)

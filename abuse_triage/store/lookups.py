@@ -84,8 +84,11 @@ class LookupQueue(Protocol):
         A FAILED answer never takes the place of one that is fresh or stale.
         """
 
-    def put_off_lookup(self, task: Task, until: datetime, reason: str, *, tried: bool) -> None:
-        """Let a look-up wait for its server; `tried` counts an attempt."""
+    def put_off_lookups(self, tasks: Sequence[tuple[Task, datetime, str]], *, tried: bool) -> None:
+        """Let look-ups wait for their servers, each until a time and for a reason; `tried` counts an attempt.
+
+        Nothing happens to those whose lease is lost.
+        """
 
     def want(self, task: Task, kind: LookupKind, now: datetime) -> None:
         """Ask a further question about a task's subject, for every ticket that asked the first one by itself.

@@ -135,7 +135,7 @@ def test_lost_lease_answers_nothing(store: Store, other: Store) -> None:
     (task,) = claim(other)
     assert (late.tries, task.tries) == (0, 1)
     answer(store, late, found())
-    store.put_off_lookup(late, NOON + DAY, "too late", tried=True)
+    store.put_off_lookups([(late, NOON + DAY, "too late")], tried=True)
     store.want(late, LookupKind.ABUSE_CONTACT, NOON)
     assert states(store) == [(NAME, "asking")]
     assert store.known([(DOMAIN, NAME)], Tlp.RED, NOON) == []
@@ -157,11 +157,11 @@ def test_look_up_is_put_off(store: Store) -> None:
     asks(store, "m1", wanted())
     (task,) = claim(store)
     asks(store, "m2", wanted())
-    store.put_off_lookup(task, NOON + 5 * MINUTE, "rdap.example.net has asked for a pause", tried=False)
+    store.put_off_lookups([(task, NOON + 5 * MINUTE, "rdap.example.net has asked for a pause")], tried=False)
     assert claim(store, minutes=4) == []
     assert store.lookups_of("1")[0].reason == "rdap.example.net has asked for a pause"
     (task,) = claim(store, minutes=5)
-    store.put_off_lookup(task, NOON + 9 * MINUTE, "no answer", tried=True)
+    store.put_off_lookups([(task, NOON + 9 * MINUTE, "no answer")], tried=True)
     (task,) = claim(store, minutes=9)
     assert task.tries == 1
 
@@ -469,7 +469,7 @@ class Asking(RuleBasedStateMachine):
         task = self.tasks.pop(data.draw(st.integers(0, len(self.tasks) - 1)))
         self.minutes += 1
         if ends == "wait":
-            self.store.put_off_lookup(task, NOON + self.minutes * MINUTE, "busy", tried=True)
+            self.store.put_off_lookups([(task, NOON + self.minutes * MINUTE, "busy")], tried=True)
         else:
             said = found if ends == "answer" else failed
             answer(self.store, task, said(task.subject), minutes=self.minutes, fresh=2 * MINUTE, again=True)

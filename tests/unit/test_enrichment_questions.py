@@ -20,7 +20,7 @@ OURS = Constituency(
         name_server=(NameServer(name="a.dns.example.pt", addresses=(ip_address("9.2.0.53"),)),),
     )
 )
-ALL = LookupSettings(resolver=("127.0.0.1:53",), own_whois="whois.example.pt:43")
+ALL = LookupSettings(enabled=True, resolver=("127.0.0.1:53",), own_whois="whois.example.pt:43")
 
 
 def _asked(
@@ -93,12 +93,17 @@ def test_the_sender_s_own_name_is_not_asked_about() -> None:
 def test_only_whom_the_settings_name_is_asked() -> None:
     """Without resolver nothing is asked of DNS, and without a WHOIS server of ours nothing about our names."""
     assert ["network 9.9.9.9", "domain example.org"] == _asked(
-        "9.9.9.9 https://example.org/ https://loja.pt/", settings=LookupSettings()
+        "9.9.9.9 https://example.org/ https://loja.pt/", settings=LookupSettings(enabled=True)
     )
+
+
+def test_where_look_ups_are_off_nothing_is_asked() -> None:
+    """Without lookups.enabled there is no question."""
+    assert [] == _asked("9.9.9.9 https://example.org/", settings=LookupSettings(own_whois="whois.example.pt:43"))
 
 
 def test_kinds_of_dns_need_a_resolver() -> None:
     """Every kind that asks DNS is one that a missing resolver switches off."""
     dns = {LookupKind.DELEGATION, LookupKind.HOSTS, LookupKind.POINTER}
-    asked = _asked("9.9.9.9 https://example.org/", settings=LookupSettings())
+    asked = _asked("9.9.9.9 https://example.org/", settings=LookupSettings(enabled=True))
     assert not dns & {LookupKind(line.split()[0]) for line in asked}

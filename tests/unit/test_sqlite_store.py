@@ -532,7 +532,7 @@ def _look_up(store: SqliteStore) -> None:
     asks(store, "k1", wanted(), network("192.0.2.1"), network("192.0.2.2", not_before=NOON + timedelta(hours=1)))
     asks(store, "k2", withheld("b.example.org"), wanted(), network("192.0.2.1"))
     domain, address = claim_lookups(store)
-    store.put_off_lookup(domain, NOON, "busy", tried=True)
+    store.put_off_lookups([(domain, NOON, "busy")], tried=True)
     (domain,) = claim_lookups(store)
     answer(store, domain, found())
     store.want(address, LookupKind.ABUSE_CONTACT, NOON)

@@ -5,6 +5,7 @@ the look-up was planned, it is withheld instead, and a handler may release it.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -129,11 +130,12 @@ class Questions(Connected):
                 self._db.run(_ANSWER, answer.result.value, reason, moment(now), row, lookup_id)
             settle(self._db, [(ticket_id, message_id) for _, ticket_id, message_id in asked], again=again, now=now)
 
-    def put_off_lookup(self, task: Task, until: datetime, reason: str, *, tried: bool) -> None:
-        """Let a look-up wait for its server, for whichever ticket it is; nothing where the lease is lost."""
+    def put_off_lookups(self, tasks: Sequence[tuple[Task, datetime, str]], *, tried: bool) -> None:
+        """Let look-ups wait for their servers, for whichever ticket they are; nothing where a lease is lost."""
         with self._db.writing():
-            if self._db.one(_IS_HELD, task.kind.value, task.subject, task.lease)[0]:
-                self._db.run(_PUT_OFF, reason, moment(until), int(tried), task.kind.value, task.subject)
+            for task, until, reason in tasks:
+                if self._db.one(_IS_HELD, task.kind.value, task.subject, task.lease)[0]:
+                    self._db.run(_PUT_OFF, reason, moment(until), int(tried), task.kind.value, task.subject)
 
     def want(self, task: Task, kind: LookupKind, now: datetime) -> None:
         """Ask a further question about a task's subject, for every ticket that the answer is for."""

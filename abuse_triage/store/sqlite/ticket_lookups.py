@@ -44,7 +44,8 @@ def write_wanted(db: Connection, wanted: Iterable[Wanted], *, ticket_id: int, me
     """
     for one in wanted:
         is_open = one.state in _OPEN
-        found = cached(db, one.kind, one.subject, one.tlp, at) if is_open or one.state is LookupState.ANSWERED else None
+        may_be_answered = one.cached and (is_open or one.state is LookupState.ANSWERED)
+        found = cached(db, one.kind, one.subject, one.tlp, at) if may_be_answered else None
         state = LookupState.WAITING if is_open else one.state
         db.run(
             *(_WRITE, ticket_id, message_id, one.kind.value, one.subject, network_address(one.kind, one.subject)),
