@@ -76,7 +76,7 @@ class Desk:
         self.knowledge = knowledge
         self.store = store
         self.cache = Cache(store)
-        self._enricher = Enricher(knowledge, self.cache, store, LocalFiles(knowledge.settings.lookups))
+        self.enricher = Enricher(knowledge, self.cache, store, LocalFiles(knowledge.settings.lookups))
 
     def keep(self, answer: Answer, tlp: Tlp, *, fresh: timedelta = HOUR, stale: timedelta = HOUR) -> None:
         """Let the cache have an answer that was asked for under a TLP."""
@@ -106,7 +106,7 @@ class Desk:
         """Return what is known about a mail."""
         envelope = Envelope(sender="bounce@reporter.example", recipients=(mailbox,), channel=Channel.SMTP)
         arrival = Arrival(id="01" * 13, received_at=NOW, envelope=envelope, raw=b"")
-        return self._enricher.of(self.read(text, sender), opened, arrival, NOW)
+        return self.enricher.of(self.read(text, sender), opened, arrival, NOW)
 
 
 @pytest.fixture
@@ -215,3 +215,20 @@ def test_of_a_sealed_message_the_inside_counts(desk: Desk) -> None:
     assert {DOMAIN} == set(desk.of("Bom dia.", opened=sealed(desk, f"hxxp://{NAME}/")).known)
     failed = Opened(protection=Protection(form=Form.MIME_ENCRYPTED, encrypted=Encrypted.FAILED))
     assert {DOMAIN} == set(desk.of(f"hxxp://{NAME}/", opened=failed).known)
+
+
+def test_where_look_ups_are_off_and_no_file_is_named_only_the_reporter_is_known(desk: Desk) -> None:
+    """What the cache still has from other days does not count then; with a file, that counts."""
+    desk.keep(found(NAME), Tlp.GREEN)
+    desk.store.put_contacts([DirectoryEntry(email=RITA, kind=ContactKind.CSIRT, organisation="CERT")], "ana", NOW)
+    settings = desk.knowledge.settings
+    off = settings.lookups.model_copy(update={"enabled": False})
+    without = replace(desk.knowledge, settings=settings.model_copy(update={"lookups": off}))
+    bare = off.model_copy(update={"owners": None})
+    for files, offline in ((bare, set()), (off, {NAME})):
+        desk.enricher = Enricher(without, desk.cache, desk.store, LocalFiles(files))
+        known = desk.of(f"hxxp://{NAME}/")
+        assert known.reporter is not None
+        assert (offline, {}) == (set(known.offline), known.known)
+        stranger = desk.of(f"hxxp://{NAME}/", sender="else@x.example")
+        assert offline or stranger == NOTHING_KNOWN
