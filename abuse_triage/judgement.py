@@ -1,6 +1,5 @@
 """What is decided about one message by itself: who wrote, whether and to whom it is answered, what the rules say."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from abuse_triage.enrichment.late import late_facts
@@ -48,7 +47,7 @@ def judge(
     known = _Known(arrival, keys, knowledge, who, refusal, opened.protection, enrichment)
     inside = opened.reading or reading
     sealed = opened.protection.sealed
-    facts, scopes, asked = _facts(inside, known)
+    facts, scopes = _facts(inside, known)
     verdict = _verdict(inside, facts, known, promoted=promoted or sealed)
     if sealed:
         known = replace(known, protection=_as_a_stranger_sees(opened.protection), enrichment=NOTHING_KNOWN)
@@ -78,7 +77,7 @@ def judge(
             rewritten=who.rewritten,
             signed=opened.protection.verified and not sealed,
         ),
-        wanted=() if verdict.parked else _wanted(asked, verdict, enrichment, arrival, knowledge, sealed=sealed),
+        wanted=() if verdict.parked else _wanted(verdict, enrichment, arrival, knowledge, sealed=sealed),
     )
 
 
@@ -126,25 +125,22 @@ def _refusal(
     )
 
 
-def asked_of(
-    reading: Reading, scopes: Sequence[Scope], arrival: Arrival, knowledge: Knowledge
-) -> tuple[tuple[str, ...], tuple[Question, ...]]:
+def asked_of(reading: Reading, arrival: Arrival, knowledge: Knowledge) -> tuple[tuple[str, ...], tuple[Question, ...]]:
     """Return the subjects of a reading, and what could be asked about them; nothing about the sender's own domain."""
     constituency, domains = knowledge.constituency, _domains(reading, arrival)
     found = subjects(
         reading.indicators,
-        scopes,
+        [constituency.of(indicator) for indicator in reading.indicators],
         constituency,
         apart={name for one in domains for name in (names.organisation(one), constituency.registrable(one))},
     )
     return tuple(found), questions(found, knowledge.settings.lookups)
 
 
-def _facts(reading: Reading, known: _Known) -> tuple[Facts, tuple[Scope, ...], tuple[Question, ...]]:
-    """Return the facts of a reading, whose each of its indicators is, and what could be asked about them."""
+def _facts(reading: Reading, known: _Known) -> tuple[Facts, tuple[Scope, ...]]:
+    """Return the facts of a reading, and whose each of its indicators is."""
     mailbox = mailbox_of(known.knowledge.settings, known.arrival)
     scopes = tuple(known.knowledge.constituency.of(indicator) for indicator in reading.indicators)
-    found, asked = asked_of(reading, scopes, known.arrival, known.knowledge)
     facts = facts_of(
         reading,
         known.arrival.envelope,
@@ -160,8 +156,8 @@ def _facts(reading: Reading, known: _Known) -> tuple[Facts, tuple[Scope, ...], t
         protection=known.protection,
         reporter=_reporter(reading, known),
     )
-    facts.update(late_facts(found, asked, known.enrichment, known.arrival.received_at))
-    return facts, scopes, asked
+    facts.update(late_facts(known.enrichment, known.arrival.received_at))
+    return facts, scopes
 
 
 def _reporter(reading: Reading, known: _Known) -> DirectoryEntry | None:
@@ -172,7 +168,6 @@ def _reporter(reading: Reading, known: _Known) -> DirectoryEntry | None:
 
 
 def _wanted(
-    asked: Sequence[Question],
     verdict: Verdict,
     enrichment: Enrichment,
     arrival: Arrival,
@@ -186,7 +181,6 @@ def _wanted(
         return ()
     default = mailbox_of(settings, arrival).default_tlp
     return plan(
-        asked,
         enrichment,
         settings.lookups,
         tlp=verdict.tlp,

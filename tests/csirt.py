@@ -17,7 +17,9 @@ from abuse_triage.cli.main import cli
 from abuse_triage.model.budget import Bucket
 from abuse_triage.model.report import NOT_OPENED
 from abuse_triage.model.ticket import MailKind, Outgoing
+from abuse_triage.service.enriching import Enricher
 from abuse_triage.service.knowledge import knowledge_of
+from abuse_triage.service.localfiles import LocalFiles
 from abuse_triage.service.opening import Opener
 from abuse_triage.store import open_store
 from abuse_triage.store.interface import Store
@@ -85,6 +87,7 @@ class Csirt:
         settings = config.load(self.path)
         knowledge = knowledge_of(settings)
         store = self.store()
+        enricher = Enricher(knowledge, store, store, LocalFiles(settings.lookups))
         while claims := store.claim(50, timedelta(minutes=5)):
             for claimed in claims:
                 reading = pipeline.read(claimed.arrival.raw, settings.limits)
@@ -94,6 +97,7 @@ class Csirt:
                         again = partial(pipeline.read_opened, claimed.arrival.raw, limits=settings.limits)
                         opened = opener.open(reading, claimed.arrival, again)
                 keys = pipeline.keys(reading, claimed.arrival, knowledge)
+                now = datetime.now(UTC)
                 outcome = pipeline.decide(
                     reading,
                     claimed.arrival,
@@ -102,9 +106,11 @@ class Csirt:
                     knowledge,
                     lease=claimed.lease,
                     previous=claimed.previous,
-                    now=datetime.now(UTC),
+                    now=now,
                     promoted=claimed.promoted,
                     opened=opened,
+                    enrichment=enricher.of(reading, opened, claimed.arrival, now),
+                    again=claimed.again,
                 )
                 store.finish([outcome])
         store.close()

@@ -12,13 +12,12 @@ LATE_FACTS = "lookup."
 _OWN_NAMES = frozenset([LookupKind.OWN_DOMAIN, LookupKind.DELEGATION])
 
 
-def late_facts(
-    subjects: Iterable[str], asked: Sequence[Question], enrichment: Enrichment, at: datetime
-) -> Mapping[str, FactValue]:
-    """Return the facts about some subjects; `at` is the time by which ages are counted."""
+def late_facts(enrichment: Enrichment, at: datetime) -> Mapping[str, FactValue]:
+    """Return the facts about what a message points at; `at` is the time by which ages are counted."""
+    asked = enrichment.asked
     answers = [enrichment.known[question].answer for question in asked if question in enrichment.known]
     found = [answer for answer in answers if answer.result is Result.FOUND]
-    local = [enrichment.offline[subject] for subject in subjects if subject in enrichment.offline]
+    local = enrichment.offline.values()
     ages = [(at - answer.created).days for answer in found if answer.created is not None]
     return {
         "lookup.done": bool(answers),

@@ -2,11 +2,9 @@
 
 import hashlib
 import hmac
-from collections.abc import Sequence
 from datetime import datetime
 
 from abuse_triage.enrichment.policy import permission, withheld
-from abuse_triage.enrichment.questions import Question
 from abuse_triage.model.decision import Tlp
 from abuse_triage.model.lookup_settings import LookupSettings
 from abuse_triage.model.lookups import Enrichment, Level, LookupKind, LookupState, Permission, Wanted
@@ -18,7 +16,6 @@ MOST_LISTED = 200
 
 
 def plan(
-    asked: Sequence[Question],
     enrichment: Enrichment,
     settings: LookupSettings,
     *,
@@ -28,14 +25,14 @@ def plan(
     received_at: datetime,
     secret: bytes,
 ) -> tuple[Wanted, ...]:
-    """Decide about every question; what is in the cache needs nobody's leave.
+    """Decide about every question that could be asked; what is in the cache needs nobody's leave.
 
     At most `settings.per_message` of them leave by themselves. When each leaves is drawn from the secret: it looks like
     chance to whoever does not know that, and is the same whenever the message is decided again.
     """
     wanted: list[Wanted] = []
     leaving = 0
-    for kind, subject in asked[:MOST_LISTED]:
+    for kind, subject in enrichment.asked[:MOST_LISTED]:
         allowed = permission(settings.policy, kind, level)
         state, reason, not_before = LookupState.WITHHELD, withheld(level, tlp), None
         known = enrichment.known.get((kind, subject))

@@ -5,7 +5,7 @@ the one inside where they carry another. Header lines and e-mail addresses tell 
 are no reason to ask.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 
@@ -14,7 +14,7 @@ from abuse_triage.indicators.ranges import Address
 from abuse_triage.indicators.scope import Constituency
 from abuse_triage.indicators.special import plain, special, unwrap
 from abuse_triage.model.lookup_settings import LookupSettings
-from abuse_triage.model.lookups import LookupKind
+from abuse_triage.model.lookups import Answer, Known, LookupKind, Result
 from abuse_triage.model.message import Place
 from abuse_triage.model.report import Indicator, Kind, Scope
 
@@ -23,6 +23,8 @@ Question = tuple[LookupKind, str]
 
 _NOBODYS = frozenset(["alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test"])
 """Top-level domains without a registry that could be asked (RFC 6761, 7686, 9476; some are in the suffix list)."""
+RIPE = "ripe"
+"""The registry with a service of its own for abuse contacts, which also counts the persons that are asked about."""
 _CACHED = 4096
 _DNS = frozenset([LookupKind.DELEGATION, LookupKind.HOSTS, LookupKind.POINTER])
 
@@ -72,6 +74,29 @@ def questions(found: dict[str, Scope], settings: LookupSettings) -> tuple[Questi
         for subject, scope in found.items()
         for kind in _kinds(subject, scope)
         if (kind not in _DNS or settings.resolver) and (kind is not LookupKind.OWN_DOMAIN or settings.own_whois)
+    )
+
+
+def further(
+    asked: Sequence[Question], known: Mapping[Question, Known], settings: LookupSettings
+) -> tuple[Question, ...]:
+    """Return the questions that known answers lead to: RIPE's abuse contact, where its RDAP names nobody for abuse."""
+    if not settings.abuse_contacts:
+        return ()
+    return tuple(
+        (LookupKind.ABUSE_CONTACT, subject)
+        for kind, subject in asked
+        if kind is LookupKind.NETWORK and (found := known.get((kind, subject))) and lacks_contact(found.answer)
+    )
+
+
+def lacks_contact(answer: Answer) -> bool:
+    """Tell whether RIPE has to be asked who takes reports about a network."""
+    return (
+        answer.kind is LookupKind.NETWORK
+        and answer.result is Result.FOUND
+        and answer.registry == RIPE
+        and not any(contact.role == "abuse" and contact.email for contact in answer.contacts)
     )
 
 

@@ -238,13 +238,16 @@ class Enrichment:
     """What is known at the moment about one message's subjects, without asking anybody.
 
     `known` are answers that the cache has, by what was asked; `offline` what local files say, by subject; `reporter`
-    is the directory's entry for the address in From, which counts only where that is proven. `at` is when somebody
-    looked, by which answers are fresh or not; None for when the message came.
+    is the directory's entry for the address in From, which counts only where that is proven. `subjects` is what the
+    message points at, `asked` every question about that which could be asked. `at` is when somebody looked, by which
+    answers are fresh or not; None for when the message came.
     """
 
     known: Mapping[tuple[LookupKind, str], Known] = field(default_factory=dict)
     offline: Mapping[str, Offline] = field(default_factory=dict)
     reporter: DirectoryEntry | None = None
+    subjects: tuple[str, ...] = ()
+    asked: tuple[tuple[LookupKind, str], ...] = ()
     at: datetime | None = None
 
 

@@ -1,11 +1,13 @@
 """What is known about a message's subjects without asking anybody: the cache, local files and the contact directory."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from abuse_triage.enrichment.questions import Question, further
 from abuse_triage.judgement import asked_of
 from abuse_triage.model.decision import Tlp
-from abuse_triage.model.lookups import NOTHING_KNOWN, DirectoryEntry, Enrichment, Offline
+from abuse_triage.model.lookups import NOTHING_KNOWN, DirectoryEntry, Enrichment, Known, Offline
 from abuse_triage.model.message import Arrival
 from abuse_triage.model.openpgp import Encrypted
 from abuse_triage.model.report import Opened, Reading
@@ -50,18 +52,27 @@ class Enricher:
         reporter = self._directory.contact_at(inside.sender.email) if inside.sender.email else None
         if not self._knowledge.settings.lookups.enabled and not self._files.present:
             return Enrichment(reporter=reporter, at=now) if reporter else NOTHING_KNOWN
-        scopes = [self._knowledge.constituency.of(indicator) for indicator in inside.indicators]
-        found, asked = asked_of(inside, scopes, arrival, self._knowledge)
+        found, asked = asked_of(inside, arrival, self._knowledge)
         if not found and reporter is None:
             return NOTHING_KNOWN
-        answers = self._cache.known(asked, self._floor(inside, opened, arrival), now) if asked else ()
-        offline = {subject: said for subject in found if (said := self._files.offline(subject)) is not None}
+        floor = self._floor(inside, opened, arrival)
+        known = self._known(asked, floor, now)
+        if more := further(asked, known, self._knowledge.settings.lookups):
+            asked = (*asked, *more)
+            known |= self._known(more, floor, now)
+        files = found if self._files.present else ()
         return Enrichment(
-            known={(one.answer.kind, one.answer.subject): one for one in answers},
-            offline=offline,
+            known=known,
+            offline={subject: said for subject in files if (said := self._files.offline(subject)) is not None},
             reporter=reporter,
+            subjects=found,
+            asked=asked,
             at=now,
         )
+
+    def _known(self, asked: Sequence[Question], floor: Tlp, now: datetime) -> dict[Question, Known]:
+        answers = self._cache.known(asked, floor, now) if asked else ()
+        return {(one.answer.kind, one.answer.subject): one for one in answers}
 
     def _floor(self, inside: Reading, opened: Opened, arrival: Arrival) -> Tlp:
         """Return the TLP that a message has at least, whatever the rules say."""

@@ -12,6 +12,7 @@ import structlog
 
 from abuse_triage import config
 from abuse_triage.enrichment.late import LATE_FACTS
+from abuse_triage.enrichment.questions import lacks_contact
 from abuse_triage.errors import TemporaryError
 from abuse_triage.lookups.client import Client
 from abuse_triage.model.decision import Tlp
@@ -21,7 +22,7 @@ from abuse_triage.model.settings import Settings
 from abuse_triage.rules.load import load
 from abuse_triage.service.asking import Asked, Asking
 from abuse_triage.service.lifetimes import lifetime
-from abuse_triage.service.politeness import RIPE, Politeness, Servers
+from abuse_triage.service.politeness import Politeness, Servers
 from abuse_triage.store.lookups import LookupQueue, Task
 
 log = structlog.get_logger()
@@ -30,9 +31,9 @@ RETRIES = (timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5))
 """Pauses before a question that failed for a reason that passes is asked again; then the failure is the answer."""
 _MOST_TRIES = len(RETRIES) + 3
 """A question that was handed out more often stopped whoever had it: it is asked no more."""
-_MOST_PUT_OFF = 200
+_MOST_PUT_OFF = 50
 """Questions that one step puts off: those for a server that is left alone do not hold up the others behind them."""
-_MOST_CLAIMED = 50
+_MOST_CLAIMED = 25
 """Questions that are claimed at once to be put off."""
 _IDLE_SECONDS = 1.0
 _BUSY_SECONDS = 0.2
@@ -146,7 +147,7 @@ class Looker:
             begun += len(tasks)
             # A queue for servers that cannot take more is passed in long steps.
             most = min(4 * most, _MOST_CLAIMED) if len(later) == len(tasks) else self._asking.free
-        return begun > 0 or not self._asking.idle
+        return not self._asking.idle
 
     def finish(self) -> None:
         """Keep the answers that come within a second; the others are asked for again, by whoever is next."""
@@ -224,10 +225,7 @@ class Looker:
     def _lacks_contact(self, task: Task, answer: Answer) -> bool:
         """Tell whether RIPE's service for abuse contacts can and may be asked about an answer that has none."""
         return (
-            answer.kind is LookupKind.NETWORK
-            and answer.result is Result.FOUND
-            and answer.registry == RIPE
-            and not any(contact.role == "abuse" and contact.email for contact in answer.contacts)
+            lacks_contact(answer)
             and self._leaves(LookupKind.ABUSE_CONTACT, task.tlp)
             and self._directory.client(LookupKind.ABUSE_CONTACT, task.subject) is not None
         )

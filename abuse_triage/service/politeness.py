@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from abuse_triage.enrichment.questions import RIPE
 from abuse_triage.model.budget import Bucket
 from abuse_triage.model.lookup_settings import LookupSettings
 from abuse_triage.model.lookups import Answer, LookupKind, Result
@@ -16,8 +17,6 @@ from abuse_triage.store.lookups import LookupServers
 
 log = structlog.get_logger()
 
-RIPE = "ripe"
-"""The registry that counts the persons about whom somebody asks."""
 FAILURES = 5
 """So many failures in a row, and the server is left alone for a while."""
 FIRST_PAUSE = timedelta(seconds=30)
@@ -51,6 +50,7 @@ class Politeness:
             name=f"lookup-personal:{RIPE}", count=settings.ripe_personal.count, span=settings.ripe_personal.span
         )
         self._turns: dict[str, datetime] = {}
+        self._shut: dict[tuple[str, str], datetime] = {}
         self._alone: set[str] = set()
         self._failures: dict[str, int] = {}
 
@@ -58,10 +58,17 @@ class Politeness:
         """Take what one question to a server costs, and return None; else the time at which to try again.
 
         `registry` is that of the question where it may bring data about persons, "" otherwise. Those who are told to
-        come back get different times, one share of the budget apart, so that they do not all come at once.
+        come back get different times, one share of the budget apart, so that they do not all come at once. Until then
+        nobody asks the store about such a question again.
         """
-        until = self._until(server, registry, now)
-        return None if until is None else self._turn(server, until)
+        shut = self._shut.get((server, registry), now)
+        until = shut if shut > now else self._until(server, registry, now)
+        if until is None:
+            return None
+        if len(self._shut) > _MOST_SERVERS:
+            self._shut.clear()
+        self._shut[server, registry] = until
+        return self._turn(server, until)
 
     def busy(self, server: str, now: datetime) -> datetime:
         """Return when to try again where a server has enough questions under way."""

@@ -51,7 +51,7 @@ def _plan(
     message_id: str = "m1",
 ) -> tuple[Wanted, ...]:
     return plan(
-        *(asked, known or Enrichment(), settings),
+        *(replace(known or Enrichment(), asked=asked), settings),
         tlp=tlp,
         level=level or Level(tlp.value),
         message_id=message_id,

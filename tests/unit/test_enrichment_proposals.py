@@ -103,7 +103,7 @@ def _late(*answers: Answer, offline: dict[str, Offline] | None = None) -> dict[s
         for one in answers
     }
     asked = ((LookupKind.NETWORK, IP), (LookupKind.OWN_DOMAIN, NAME))
-    return dict(late_facts((IP, NAME), asked, Enrichment(known=known, offline=offline or {}), NOW))
+    return dict(late_facts(Enrichment(known=known, offline=offline or {}, asked=asked), NOW))
 
 
 def test_rules_see_what_was_answered() -> None:

@@ -1,15 +1,17 @@
 """What could be asked about a report follows from its indicators and from whose they are."""
 
+from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 
 import pytest
 
-from abuse_triage.enrichment.questions import questions, subjects
+from abuse_triage.enrichment.questions import further, questions, subjects
 from abuse_triage.indicators.extract import extract
 from abuse_triage.indicators.scope import Constituency
+from abuse_triage.model.decision import Tlp
 from abuse_triage.model.identity import AutonomousSystem, NameServer, ScopeSettings
 from abuse_triage.model.lookup_settings import LookupSettings
-from abuse_triage.model.lookups import LookupKind
+from abuse_triage.model.lookups import Answer, FoundContact, Known, LookupKind, Result
 from abuse_triage.model.message import Place
 
 OURS = Constituency(
@@ -20,6 +22,7 @@ OURS = Constituency(
         name_server=(NameServer(name="a.dns.example.pt", addresses=(ip_address("9.2.0.53"),)),),
     )
 )
+NOW = datetime(2026, 10, 5, 9, 0, tzinfo=UTC)
 ALL = LookupSettings(enabled=True, resolver=("127.0.0.1:53",), own_whois="whois.example.pt:43")
 
 
@@ -107,3 +110,31 @@ def test_kinds_of_dns_need_a_resolver() -> None:
     dns = {LookupKind.DELEGATION, LookupKind.HOSTS, LookupKind.POINTER}
     asked = _asked("9.9.9.9 https://example.org/", settings=LookupSettings(enabled=True))
     assert not dns & {LookupKind(line.split()[0]) for line in asked}
+
+
+def _network(**values: object) -> dict[tuple[LookupKind, str], Known]:
+    """Know the network of 9.9.9.9 by an answer with some values."""
+    question = (LookupKind.NETWORK, "9.9.9.9")
+    given = {"kind": question[0], "subject": question[1], "server": "", "result": Result.FOUND, "registry": "ripe"}
+    answer = Answer(**{**given, **values})
+    return {question: Known(answer=answer, asked_at=NOW, fresh_until=NOW, stale_until=NOW, tlp=Tlp.CLEAR)}
+
+
+@pytest.mark.parametrize(
+    ("values", "asked"),
+    [
+        ({}, True),
+        ({"contacts": (FoundContact(role="technical", email="noc@redes.example"),)}, True),
+        ({"contacts": (FoundContact(role="abuse"),)}, True),
+        ({"contacts": (FoundContact(role="abuse", email="abuse@redes.example"),)}, False),
+        ({"registry": "arin"}, False),
+        ({"result": Result.NOT_FOUND}, False),
+    ],
+)
+def test_ripe_is_asked_who_takes_reports_where_rdap_names_nobody(values: dict[str, object], asked: bool) -> None:
+    """Whoever learns of such a network from the cache asks that question, too."""
+    questions_of = [(LookupKind.NETWORK, "9.9.9.9"), (LookupKind.POINTER, "9.9.9.9")]
+    expected = ((LookupKind.ABUSE_CONTACT, "9.9.9.9"),) if asked else ()
+    assert expected == further(questions_of, _network(**values), ALL)
+    assert () == further(questions_of, _network(**values), LookupSettings(enabled=True, abuse_contacts=""))
+    assert () == further(questions_of, {}, ALL)

@@ -1,12 +1,14 @@
 """What a decision asks of registries, and what of their answers it writes down for as long as tickets are kept."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from daemon import write_config
 
 from abuse_triage import config, pipeline
+from abuse_triage.judgement import asked_of
 from abuse_triage.model.decision import Tlp
 from abuse_triage.model.lookups import Answer, Enrichment, Known, LookupKind, Result
 from abuse_triage.model.message import Arrival, Channel, Envelope
@@ -36,6 +38,7 @@ def decided(knowledge: Knowledge, text: str, *, sender: str, enrichment: Enrichm
     envelope = Envelope(sender=sender, recipients=("abuse@example.pt",), channel=Channel.SMTP)
     arrival = Arrival(id="01" * 13, received_at=NOW, envelope=envelope, raw=raw)
     reading = pipeline.read(raw, knowledge.settings.limits)
+    found, asked = asked_of(reading, arrival, knowledge)
     return pipeline.decide(
         reading,
         arrival,
@@ -45,7 +48,7 @@ def decided(knowledge: Knowledge, text: str, *, sender: str, enrichment: Enrichm
         lease="lease",
         previous=None,
         now=NOW + timedelta(seconds=1),
-        enrichment=enrichment or Enrichment(),
+        enrichment=replace(enrichment or Enrichment(), subjects=found, asked=asked),
     )
 
 
