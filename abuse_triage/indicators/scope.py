@@ -1,13 +1,15 @@
 """Whose an indicator is: the constituency's, or not, and the reason in one line."""
 
+from functools import lru_cache
 from ipaddress import ip_address
 
 from abuse_triage.indicators.names import canonical, readable, registrable
 from abuse_triage.indicators.ranges import Address, RangeTable
 from abuse_triage.indicators.special import special, unwrap
 from abuse_triage.model.identity import AutonomousSystem, ScopeSettings
-from abuse_triage.model.report import Indicator, Kind, Scope
+from abuse_triage.model.report import Indicator, Scope
 
+_REMEMBERED = 4096
 _SHOWN_DOMAINS = 3  # of those that a name is not below
 
 
@@ -25,6 +27,7 @@ class Constituency:
         self._server_names = frozenset(_zone(server.name) for server in settings.name_server)
         self._domains = frozenset(_zone(domain) for domain in settings.domains)
         self._zones = frozenset(_zone(zone) for zone in settings.second_level) | self._domains
+        self._of = lru_cache(_REMEMBERED)(self._of_host)  # a message is asked about several times, hosts often recur
         shown = ", ".join(f".{_zone(domain)}" for domain in settings.domains[:_SHOWN_DOMAINS])
         more = len(settings.domains) - _SHOWN_DOMAINS
         self._not_below = (f"not below {shown}" + (f" and {more} more" if more > 0 else "")) if shown else "not ours"
@@ -36,8 +39,10 @@ class Constituency:
         configured as yours. The address inside an IPv4-mapped, NAT64 or 6to4 address decides where the outer one is
         not yours.
         """
-        host = indicator.host or indicator.value
-        if indicator.kind is Kind.IPV4 or indicator.kind is Kind.IPV6 or ":" in host or host[-1:].isdigit():
+        return self._of(indicator.host or indicator.value)
+
+    def _of_host(self, host: str) -> Scope:
+        if ":" in host or host[-1:].isdigit():
             try:
                 address = ip_address(host)
             except ValueError:
