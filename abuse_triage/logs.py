@@ -34,11 +34,12 @@ _LEVELS = logging.getLevelNamesMapping()
 Values = MutableMapping[str, Any]
 
 
-def setup(settings: "LogSettings", *, output: BinaryIO | None = None) -> None:
+def setup(settings: "LogSettings", *, output: BinaryIO | None = None, lasting: bool = True) -> None:
     """Configure the logs of this process: `output` takes bytes, None stands for whatever is standard error then.
 
     With `format = "auto"` a terminal gets the console form. Under systemd each line begins with its priority in angle
-    brackets (sd-daemon(3)). Warnings of third-party packages become events "library".
+    brackets (sd-daemon(3)). Warnings of third-party packages become events "library". What is not `lasting` can be
+    configured anew: loggers look it up each time, which a daemon that writes much has no time for.
     """
     import structlog  # noqa: PLC0415 -- late: takes a tenth of a second
 
@@ -53,7 +54,7 @@ def setup(settings: "LogSettings", *, output: BinaryIO | None = None) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.level.upper()]),
         context_class=dict,
         logger_factory=lambda *_args: _Output(output, prefix=output is None and _to_journal()),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=lasting,
     )
     logging.basicConfig(handlers=[_Bridge()], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)

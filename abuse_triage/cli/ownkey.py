@@ -151,7 +151,7 @@ def on_terminal() -> bool:
 def logged_settings(state: State) -> Settings:
     """Load the settings and set up the log as they want it: what happens to keys is logged here too."""
     settings = state.settings()
-    logs.setup(settings.log)
+    logs.setup(settings.log, lasting=False)
     return settings
 
 

@@ -63,7 +63,7 @@ def triage(
     """
     settings = state.settings()
     if lookups:
-        logs.setup(settings.log)
+        logs.setup(settings.log, lasting=False)
     knowledge = knowledge_of(settings)
     limit = settings.smtp.max_message
     mails = mails_from(sys.stdin.buffer, "-", limit) if str(source) == "-" else mails_in(source, limit)

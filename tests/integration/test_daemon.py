@@ -160,13 +160,13 @@ def test_a_message_that_kills_its_reader_is_parked_with_a_ticket_and_can_be_retr
 def test_a_killed_triage_worker_charges_only_the_message_it_was_on(tmp_path: Path) -> None:
     """After a crash in the middle of a batch everything is triaged, and hardly any message has a second attempt."""
     with Daemon(tmp_path) as daemon:
-        daemon.start(failpoint="triage.before-commit:2")
+        daemon.start(failpoint="triage.before-commit:4")
         daemon.wait_for_port()
-        for number in range(60):
+        for number in range(220):
             _send(daemon, report(number), f"reporter{number}@example.com")
         daemon.drain(240)
-        attempts = [message.attempts for message in daemon.store().messages(MessageFilter(limit=100))]
-        assert 60 == len(attempts)
+        attempts = [message.attempts for message in daemon.store().messages(MessageFilter(limit=300))]
+        assert 220 == len(attempts)
         assert "process-died" in daemon.log()
         assert sum(count > 1 for count in attempts) <= daemon.log().count("process-died")
 

@@ -225,7 +225,7 @@ def test_a_reporter_of_the_directory() -> None:
 
 def test_every_late_fact_is_documented() -> None:
     """What look-ups bring has its line, and an age that nobody knows is not the age of a new name."""
-    found = late_facts([], [], NOTHING_KNOWN, datetime(2026, 11, 22, tzinfo=UTC))
+    found = late_facts(NOTHING_KNOWN, datetime(2026, 11, 22, tzinfo=UTC))
 
     assert {name for name in FACTS if name.startswith("lookup.")} == set(found)
     assert found["lookup.age"] == FACTS["lookup.age"].absent
