@@ -25,7 +25,7 @@ def _fold_one(character: str) -> str:
     if character in _SINGLE:
         return _SINGLE[character]
     parts = unicodedata.normalize("NFKD", character)
-    kept = (part for part in parts if unicodedata.category(part) not in {"Mn", "Me", "Cf"})
+    kept = (_SINGLE.get(part, part) for part in parts if unicodedata.category(part) not in {"Mn", "Me", "Cf"})
     return "".join(kept).casefold()[:_LONGEST]
 
 
@@ -40,10 +40,17 @@ _WORDS_ONLY = bytes(byte if chr(byte).isalnum() and byte < 128 else ord(" ") for
 
 @lru_cache(maxsize=4096)
 def _fold_rare(character: str) -> str:
+    """Fold any character; one that stands for letters of Windows-1252 is folded as these are."""
+    folded = _fold_latin(character)
+    return "".join(map(_fold_latin, _fold_one(character))) if folded == character else folded
+
+
+def _fold_latin(character: str) -> str:
+    """Fold a character of Windows-1252; every other one stays."""
     try:
         return character.encode("cp1252").translate(_FOLDED_LATIN, _SOFT_HYPHEN).decode("ascii")
     except UnicodeEncodeError:
-        return _fold_one(character)
+        return character
 
 
 def fold(text: str) -> str:
