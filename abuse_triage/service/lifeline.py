@@ -6,11 +6,22 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import Protocol
 
 from abuse_triage.model.settings import Settings
 from abuse_triage.service import wire
 
 _SETTINGS_LIMIT = 10_000_000
+
+
+class Stop(Protocol):
+    """What a role that runs in a loop needs of a `threading.Event`."""
+
+    def is_set(self) -> bool:
+        """Whether the role is asked to stop."""
+
+    def wait(self, timeout: float) -> bool:
+        """Sleep for so many seconds, less if asked to stop; tells whether it was."""
 
 
 def settings_from_supervisor() -> Settings:

@@ -21,6 +21,7 @@ from abuse_triage.model.lookups import Answer, Level, LookupKind, Permission, Re
 from abuse_triage.model.settings import Settings
 from abuse_triage.rules.load import load
 from abuse_triage.service.asking import Asked, Asking
+from abuse_triage.service.lifeline import Stop
 from abuse_triage.service.lifetimes import lifetime
 from abuse_triage.service.politeness import Politeness, Servers
 from abuse_triage.store.lookups import LookupQueue, Task
@@ -59,16 +60,6 @@ class Directory(Protocol):
 
     def at_registry(self, registry: str) -> Client | None:
         """Return who asks a certain registry about addresses, None for what is no registry."""
-
-
-class Stop(Protocol):
-    """What the looker needs of a `threading.Event`."""
-
-    def is_set(self) -> bool:
-        """Whether the looker is asked to stop."""
-
-    def wait(self, timeout: float) -> bool:
-        """Sleep for so many seconds, less if asked to stop; tells whether it was."""
 
 
 def run_looker(

@@ -29,6 +29,7 @@ from abuse_triage.service.delivery import (
     UnknownError,
 )
 from abuse_triage.service.failpoints import failpoint
+from abuse_triage.service.lifeline import Stop
 from abuse_triage.service.sealing import Sealer, SealingError
 from abuse_triage.service.templates import wording_of
 from abuse_triage.store.keys import Keys
@@ -43,16 +44,6 @@ _MAX_DOUBLINGS = 30
 
 class Supply(Purse, Keys, Protocol):
     """What is needed of a store."""
-
-
-class Stop(Protocol):
-    """What the sender needs of a `threading.Event`."""
-
-    def is_set(self) -> bool:
-        """Whether the sender is asked to stop."""
-
-    def wait(self, timeout: float) -> bool:
-        """Sleep for so many seconds, less if asked to stop; tells whether it was."""
 
 
 def run_sender(

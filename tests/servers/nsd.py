@@ -1,20 +1,10 @@
 """A real name server (NSD from Debian) on a loopback port, with the zones that a test writes."""
 
-import os
-import shutil
-import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-import dns.exception
-import dns.message
-import dns.query
-from daemon import free_port
+from servers.dnsprogram import DnsProgram
 
-PROGRAM = shutil.which("nsd", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "/usr/sbin/nsd"
 CONFIG = """\
 server:
   ip-address: 127.0.0.1@{port}
@@ -39,43 +29,19 @@ $TTL 300
 """
 
 
-class NameServer:
+class NameServer(DnsProgram):
     """NSD in a folder; a context manager. `address` is what `authentication.resolver` takes."""
+
+    name = "nsd"
 
     def __init__(self, folder: Path, zones: Mapping[str, str], start: str = START) -> None:
         """Write the zones: from their names to the lines behind SOA and NS, or behind another `start`."""
-        self._folder = folder
-        self.port = free_port()
-        self.address = f"127.0.0.1:{self.port}"
+        super().__init__(folder)
         config = CONFIG.format(port=self.port, folder=folder)
         for name, lines in zones.items():
             (folder / f"{name}.zone").write_text(start + lines)
             config += f'zone:\n  name: "{name}"\n  zonefile: "{name}.zone"\n'
-        (folder / "nsd.conf").write_text(config)
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        with (self._folder / "stderr").open("wb") as stderr:
-            self._process = subprocess.Popen((PROGRAM, "-d", "-c", str(self._folder / "nsd.conf")), stderr=stderr)
-        query = dns.message.make_query("version.bind", "TXT", "CH")
-        give_up = time.monotonic() + 10
-        while time.monotonic() < give_up and self._process.poll() is None:
-            try:
-                dns.query.udp(query, "127.0.0.1", 0.2, self.port)
-            except (OSError, dns.exception.DNSException):
-                time.sleep(0.02)
-            else:
-                return self
-        self.__exit__(None, None, None)
-        said = "".join((self._folder / name).read_text("utf-8", "replace") for name in ("stderr", "nsd.log"))
-        raise AssertionError(f"the name server does not start:\n{said}")
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
+        self.configure(config)
 
 
 def text(value: str | bytes) -> str:
